@@ -1,0 +1,187 @@
+import type { Account, AccountId, KnownModel } from "../domain/account/account.ts";
+import { err, ok, type Result } from "../kernel/result.ts";
+import type { Secret } from "../kernel/secret.ts";
+import { type AddAccountCommand, parseAccountDraft } from "./account-draft.ts";
+import { createAccountRoster, type UnusableAccount } from "./account-roster.ts";
+import type {
+  AccountChanges,
+  AccountCondition,
+  AccountStore,
+  BaseUrlRule,
+  ControlClock,
+  PoolView,
+  ProbeUpstream,
+  Vault,
+} from "./ports.ts";
+import { type Refusal, refusal } from "./refusal.ts";
+
+export type AccountReport = { readonly account: Account; readonly condition: AccountCondition };
+
+/** `warning`: the account was added, but the provider did not list its models. */
+export type AddedAccount = AccountReport & { readonly warning: string | null };
+
+export type AccountTest = {
+  readonly account: Account;
+  readonly isOk: boolean;
+  /** The provider's HTTP status; null when no answer came, or nothing was sent. */
+  readonly status: number | null;
+  readonly detail: string;
+  readonly modelCount: number;
+};
+
+export type AccountService = {
+  /** Reads the store once, before the listener opens. Accounts that do not open are reported, not fatal. */
+  load(): Promise<readonly UnusableAccount[]>;
+  /** For the data plane (gateway/ports `Accounts`): in memory, synchronous. */
+  snapshot(): readonly Account[];
+  credential(account: Account): Secret | null;
+  list(): readonly AccountReport[];
+  show(nameOrId: string): Result<AccountReport, Refusal>;
+  /** Stores first, then asks the provider for its models (at most 10 s); a provider that is silent refuses nothing. */
+  add(command: AddAccountCommand): Promise<Result<AddedAccount, Refusal>>;
+  pause(nameOrId: string): Promise<Result<AccountReport, Refusal>>;
+  /** Also forgets benches and a dead verdict, so that the next request tries the account again. */
+  resume(nameOrId: string): Promise<Result<AccountReport, Refusal>>;
+  remove(nameOrId: string): Promise<Result<Account, Refusal>>;
+  /** Asks the provider for the models of this credential, and keeps the answer. */
+  test(nameOrId: string): Promise<Result<AccountTest, Refusal>>;
+};
+
+export type AccountServiceNeeds = {
+  readonly store: AccountStore;
+  readonly vault: Vault;
+  readonly pool: PoolView;
+  readonly probe: ProbeUpstream;
+  readonly baseUrlRule: BaseUrlRule;
+  readonly clock: ControlClock;
+  readonly newAccountId: () => AccountId;
+};
+
+/** Owns the in-memory snapshot of the accounts: memory follows the store, and the data plane reads memory. */
+export function createAccountService(needs: AccountServiceNeeds): AccountService {
+  const { store, vault, pool } = needs;
+  const roster = createAccountRoster(vault);
+
+  const report = (account: Account): AccountReport => ({
+    account,
+    condition: conditionOf(account, pool, roster.unusableReason(account.id)),
+  });
+  const find = (doing: string, nameOrId: string): Result<Account, Refusal> => {
+    const account = roster.find(nameOrId);
+    return account === null ? err(notFound(doing, nameOrId)) : ok(account);
+  };
+  const change = async (doing: string, nameOrId: string, changes: AccountChanges) => {
+    const found = find(doing, nameOrId);
+    if (!found.ok) return found;
+    const isStored = await store.update(found.value.id, changes);
+    const changed = isStored ? roster.change(found.value.id, changes) : null;
+    return changed === null ? err(notFound(doing, nameOrId)) : ok(changed);
+  };
+  const learnModels = async (account: Account, credential: Secret) => {
+    const listed = await needs.probe.listModels(account, credential);
+    if (listed.ok && !haveSameModels(listed.value, account.models)) {
+      if (await store.update(account.id, { models: listed.value })) roster.change(account.id, { models: listed.value });
+    }
+    return listed;
+  };
+
+  return {
+    async load() {
+      roster.replaceAll(await store.list());
+      return roster.unusable();
+    },
+    snapshot: roster.snapshot,
+    credential: roster.credential,
+    list: () => roster.snapshot().map(report),
+    show(nameOrId) {
+      const found = find("show account", nameOrId);
+      return found.ok ? ok(report(found.value)) : found;
+    },
+    async add(command) {
+      const draft = parseAccountDraft(command, needs.baseUrlRule);
+      if (!draft.ok) return draft;
+      if (roster.find(draft.value.name) !== null) return err(nameTaken(draft.value.name));
+
+      const { credential, ...fields } = draft.value;
+      const account: Account = {
+        ...fields,
+        id: needs.newAccountId(),
+        isPaused: false,
+        createdAtMs: needs.clock.now(),
+        models: [],
+      };
+      const envelope = vault.sealCredential(account.id, FIRST_GENERATION, credential);
+      const inserted = await store.insert({ ...account, credential: envelope, generation: FIRST_GENERATION });
+      if (!inserted.ok) return err(nameTaken(account.name));
+      roster.put(account, credential);
+
+      const listed = await learnModels(account, credential);
+      const warning = listed.ok ? null : `Cannot list the models of "${account.name}": ${listed.error.detail}`;
+      return ok({ ...report(roster.find(account.id) ?? account), warning });
+    },
+    async pause(nameOrId) {
+      const changed = await change("pause account", nameOrId, { isPaused: true });
+      return changed.ok ? ok(report(changed.value)) : changed;
+    },
+    async resume(nameOrId) {
+      const changed = await change("resume account", nameOrId, { isPaused: false });
+      if (!changed.ok) return changed;
+      pool.reset(changed.value.id);
+      return ok(report(changed.value));
+    },
+    async remove(nameOrId) {
+      const found = find("remove account", nameOrId);
+      if (!found.ok) return found;
+      const isRemoved = await store.remove(found.value.id);
+      roster.drop(found.value.id);
+      pool.reset(found.value.id);
+      return isRemoved ? found : err(notFound("remove account", nameOrId));
+    },
+    async test(nameOrId) {
+      const found = find("test account", nameOrId);
+      if (!found.ok) return found;
+      const account = found.value;
+      const credential = roster.credential(account);
+      if (credential === null) return ok(unopened(account, roster.unusableReason(account.id)));
+      const listed = await learnModels(account, credential);
+      if (!listed.ok) return ok({ account, isOk: false, ...listed.error, modelCount: account.models.length });
+      const modelCount = listed.value.length;
+      return ok({ account, isOk: true, status: 200, detail: `The provider lists ${modelCount} models`, modelCount });
+    },
+  };
+}
+
+const FIRST_GENERATION = 1;
+
+function conditionOf(account: Account, pool: PoolView, unusableReason: string | null): AccountCondition {
+  const condition = pool.describe(account);
+  if (unusableReason !== null) {
+    return { ...condition, state: "dead", reason: `Cannot open its credential: ${unusableReason}`, untilMs: null };
+  }
+  // The operator's own pause is what they look for first; what the pool thinks stays visible in the windows.
+  return account.isPaused ? { ...condition, state: "paused", reason: "Paused by an operator", untilMs: null } : condition;
+}
+
+function unopened(account: Account, reason: string | null): AccountTest {
+  const detail = `Cannot open its credential: ${reason ?? "it was removed"}`;
+  return { account, isOk: false, status: null, detail, modelCount: account.models.length };
+}
+
+function haveSameModels(left: readonly KnownModel[], right: readonly KnownModel[]): boolean {
+  return (
+    left.length === right.length &&
+    left.every((model, at) => model.id === right[at]?.id && model.displayName === right[at]?.displayName)
+  );
+}
+
+function notFound(doing: string, nameOrId: string): Refusal {
+  return refusal("account_not_found", `Cannot ${doing} ${quoted(nameOrId)}: no account has this name or id`);
+}
+
+function nameTaken(name: string): Refusal {
+  return refusal("name_taken", `Cannot add account "${name}": another account has this name`, "name");
+}
+
+function quoted(text: string): string {
+  return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}...` : text);
+}

@@ -1,0 +1,124 @@
+import type { ClientKeyId } from "../domain/access/client-key-id.ts";
+import { err, ok, type Result } from "../kernel/result.ts";
+import { after, type DurationMs, type EpochMs } from "../kernel/time.ts";
+import { parseName } from "./name.ts";
+import type { ClientKeyRecord, ClientKeyStore, ControlClock, KeyMint, KeyRing } from "./ports.ts";
+import { type Refusal, refusal } from "./refusal.ts";
+
+const MIN_EXPIRY_MS = 60_000;
+const MAX_EXPIRY_MS = 10 * 366 * 86_400_000;
+
+export type ClientKeyReport = {
+  readonly record: ClientKeyRecord;
+  readonly state: "active" | "expired" | "revoked";
+};
+
+export type CreatedKey = {
+  readonly id: ClientKeyId;
+  readonly name: string;
+  /** The key's text, for the one answer that hands it to its owner: never logged, never stored. */
+  readonly disclose: () => string;
+};
+
+export type KeyService = {
+  /** Fills the verifier from the store, before the listener opens. Gives how many keys it may accept. */
+  load(): Promise<number>;
+  /** `expiresInMs` null: never expires. */
+  create(name: string, expiresInMs: DurationMs | null): Promise<Result<CreatedKey, Refusal>>;
+  /** Newest first, revoked keys included. Reads the store, which knows when a key was last used. */
+  list(): Promise<readonly ClientKeyReport[]>;
+  /** The verifier refuses the key before this returns, even when the store then fails. */
+  revoke(nameOrId: string): Promise<Result<ClientKeyReport, Refusal>>;
+  nameOf(id: ClientKeyId): string | null;
+};
+
+export type KeyServiceNeeds = {
+  readonly store: ClientKeyStore;
+  readonly mint: KeyMint;
+  readonly ring: KeyRing;
+  readonly clock: ControlClock;
+};
+
+export function createKeyService({ store, mint, ring, clock }: KeyServiceNeeds): KeyService {
+  let records = new Map<ClientKeyId, ClientKeyRecord>();
+
+  const find = (nameOrId: string): ClientKeyRecord | null => {
+    let named: ClientKeyRecord | null = null;
+    for (const record of records.values()) {
+      if (record.id === nameOrId) return record;
+      // A revoked key frees its name: the key that holds the name now is the one that is meant.
+      if (record.name === nameOrId && (named === null || record.revokedAtMs === null)) named = record;
+    }
+    return named;
+  };
+
+  return {
+    async load() {
+      const stored = await store.list();
+      records = new Map(stored.map((record) => [record.id, record]));
+      const live = stored.filter(({ revokedAtMs }) => revokedAtMs === null);
+      for (const record of live) ring.set(record);
+      return live.length;
+    },
+    async create(nameText, expiresInMs) {
+      const name = parseName("create key", nameText);
+      if (!name.ok) return name;
+      if (expiresInMs !== null && (expiresInMs < MIN_EXPIRY_MS || expiresInMs > MAX_EXPIRY_MS)) {
+        const fact = "a key expires after at least 1 minute and at most 10 years";
+        return err(refusal("expiry_out_of_range", `Cannot create key "${name.value}": ${fact}`, "expiresIn"));
+      }
+      const holder = find(name.value);
+      if (holder !== null && holder.revokedAtMs === null) return err(nameTaken(name.value));
+
+      const minted = mint.create();
+      const nowMs = clock.now();
+      const record: ClientKeyRecord = {
+        id: minted.id,
+        name: name.value,
+        hmac: minted.hmac,
+        pepperVersion: minted.pepperVersion,
+        createdAtMs: nowMs,
+        revokedAtMs: null,
+        expiresAtMs: expiresInMs === null ? null : after(nowMs, expiresInMs),
+        lastUsedAtMs: null,
+      };
+      const inserted = await store.insert(record);
+      if (!inserted.ok) return err(nameTaken(name.value));
+      ring.set(record);
+      records.set(record.id, record);
+      return ok({ id: record.id, name: record.name, disclose: () => mint.disclose(minted) });
+    },
+    async list() {
+      const stored = await store.list();
+      return stored.map((record) => describeKey(record, clock.now()));
+    },
+    async revoke(nameOrId) {
+      const record = find(nameOrId);
+      const shown = JSON.stringify(nameOrId.slice(0, 80));
+      if (record === null) {
+        return err(refusal("key_not_found", `Cannot revoke key ${shown}: no key has this name or id`));
+      }
+      if (record.revokedAtMs !== null) {
+        return err(refusal("key_already_revoked", `Cannot revoke key ${shown}: it is revoked already`));
+      }
+      // The verifier first: a store that fails must not keep a leaked key alive in this process.
+      ring.remove(record.id);
+      const revokedAtMs = clock.now();
+      await store.revoke(record.id, revokedAtMs);
+      const revoked = { ...record, revokedAtMs };
+      records.set(record.id, revoked);
+      return ok({ record: revoked, state: "revoked" });
+    },
+    nameOf: (id) => records.get(id)?.name ?? null,
+  };
+}
+
+function describeKey(record: ClientKeyRecord, nowMs: EpochMs): ClientKeyReport {
+  if (record.revokedAtMs !== null) return { record, state: "revoked" };
+  const isExpired = record.expiresAtMs !== null && record.expiresAtMs <= nowMs;
+  return { record, state: isExpired ? "expired" : "active" };
+}
+
+function nameTaken(name: string): Refusal {
+  return refusal("name_taken", `Cannot create key "${name}": another key has this name`, "name");
+}

@@ -1,0 +1,21 @@
+/** Stable codes of the control plane. `http/admin/statuses.ts` gives each its HTTP status. */
+export type RefusalCode =
+  | "account_not_found"
+  | "base_url_refused"
+  | "credential_invalid"
+  | "credential_personal"
+  | "expiry_out_of_range"
+  | "key_already_revoked"
+  | "key_not_found"
+  | "label_invalid"
+  | "name_invalid"
+  | "name_taken"
+  | "priority_out_of_range"
+  | "request_not_found";
+
+/** Why the control plane did not do what it was asked. `field` names the request's field at fault. */
+export type Refusal = { readonly code: RefusalCode; readonly message: string; readonly field: string | null };
+
+export function refusal(code: RefusalCode, message: string, field: string | null = null): Refusal {
+  return { code, message, field };
+}

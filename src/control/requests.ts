@@ -1,0 +1,56 @@
+import type { ClientKeyId } from "../domain/access/client-key-id.ts";
+import type { Account, AccountId } from "../domain/account/account.ts";
+import type { RequestId } from "../domain/ledger/record.ts";
+import { err, ok, type Result } from "../kernel/result.ts";
+import type { RequestReader, RequestRow } from "./ports.ts";
+import { type Refusal, refusal } from "./refusal.ts";
+
+export type RequestReport = {
+  readonly row: RequestRow;
+  /** Null when no account was tried; the id when the account was removed since. */
+  readonly accountName: string | null;
+  /** The id when the key is not known. */
+  readonly clientKeyName: string;
+};
+
+export type RequestService = {
+  /** Newest first. `limit` is 1..1000. */
+  newest(limit: number): Promise<readonly RequestReport[]>;
+  get(id: RequestId): Promise<Result<RequestReport, Refusal>>;
+};
+
+/** How a report turns ids into the names that people gave. */
+export type Names = {
+  readonly accounts: () => readonly Account[];
+  readonly keyName: (id: ClientKeyId) => string | null;
+};
+
+export function createRequestService(reader: RequestReader, names: Names): RequestService {
+  return {
+    async newest(limit) {
+      const rows = await reader.newest(limit);
+      const toReport = reporter(names);
+      return rows.map(toReport);
+    },
+    async get(id) {
+      const row = await reader.get(id);
+      if (row !== null) return ok(reporter(names)(row));
+      return err(refusal("request_not_found", `Cannot show request ${JSON.stringify(id)}: the ledger does not hold it`));
+    },
+  };
+}
+
+/** Id -> name over the accounts as they are now. */
+export function accountNames(accounts: readonly Account[]): (id: AccountId) => string {
+  const byId = new Map(accounts.map(({ id, name }) => [id, name]));
+  return (id) => byId.get(id) ?? id;
+}
+
+function reporter(names: Names): (row: RequestRow) => RequestReport {
+  const accountName = accountNames(names.accounts());
+  return (row) => ({
+    row,
+    accountName: row.accountId === null ? null : accountName(row.accountId),
+    clientKeyName: names.keyName(row.clientKeyId) ?? row.clientKeyId,
+  });
+}
