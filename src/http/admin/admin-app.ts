@@ -1,0 +1,68 @@
+import { OpenAPIHono } from "@hono/zod-openapi";
+import { bodyLimit } from "hono/body-limit";
+import { HTTPException } from "hono/http-exception";
+import type { AccountService } from "../../control/accounts.ts";
+import type { KeyService } from "../../control/keys.ts";
+import { createAccountRoutes } from "./account-routes.ts";
+import { createKeyRoutes } from "./key-routes.ts";
+import { errorAnswer } from "./refusal-answer.ts";
+import { createReportRoutes, type ReportNeeds } from "./report-routes.ts";
+
+/** No admin request is larger: the largest holds one credential of at most 8 KiB. */
+export const MAX_ADMIN_BODY_BYTES = 1024 * 1024;
+
+export type AdminAppNeeds = Omit<ReportNeeds, "diagnosis"> & {
+  readonly accounts: AccountService;
+  readonly keys: KeyService;
+  readonly inspector: ReportNeeds["diagnosis"]["inspector"];
+  /** Told of every bug and broken store that became a 500. */
+  readonly onError: (error: Error) => void;
+};
+
+/** The admin API as a function. It has no authentication of its own: whoever reaches its listener is the operator. */
+export type AdminApp = { readonly fetch: (request: Request) => Promise<Response> };
+
+export function createAdminApp(needs: AdminAppNeeds): AdminApp {
+  const { accounts, keys, inspector, version } = needs;
+  const app = new OpenAPIHono();
+
+  app.use(async (context, next) => {
+    await next();
+    // Answers hold account states, and once a key.
+    context.header("cache-control", "no-store");
+  });
+  app.use(async (context, next) => {
+    const contentType = context.req.header("content-type");
+    if (contentType === undefined || isJson(contentType)) return next();
+    const message = "Cannot read the request: its content type is not application/json";
+    return context.json(errorAnswer("not_json", message), 415);
+  });
+  app.use(bodyLimit({ maxSize: MAX_ADMIN_BODY_BYTES, onError: () => tooLarge() }));
+
+  app.route("/", createAccountRoutes(accounts));
+  app.route("/", createKeyRoutes(keys));
+  app.route("/", createReportRoutes({ ...needs, diagnosis: { inspector, accounts, keys } }));
+  app.doc31("/api/openapi.json", { openapi: "3.1.0", info: { title: "better-ccflare admin API", version } });
+
+  app.notFound((context) => {
+    const message = `Cannot find ${context.req.method} ${context.req.path}: the admin API has no such route`;
+    return context.json(errorAnswer("route_not_found", message), 404);
+  });
+  app.onError((error, context) => {
+    if (error instanceof HTTPException) {
+      return context.json(errorAnswer("request_invalid", `Cannot read the request: ${error.message}`), error.status);
+    }
+    needs.onError(error);
+    return context.json(errorAnswer("internal", "Cannot answer: the gateway failed inside; its log says why"), 500);
+  });
+  return { fetch: async (request) => app.fetch(request) };
+}
+
+function isJson(contentType: string): boolean {
+  return /^application\/json\s*(;\s*charset="?utf-8"?\s*)?$/i.test(contentType);
+}
+
+function tooLarge(): Response {
+  const message = `Cannot read the request: its body has more than ${MAX_ADMIN_BODY_BYTES} bytes`;
+  return Response.json(errorAnswer("body_too_large", message), { status: 413 });
+}

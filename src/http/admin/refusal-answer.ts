@@ -1,0 +1,36 @@
+import type { ErrorAnswer } from "../../contract/refusal.ts";
+import { errorAnswerSchema } from "../../contract/refusal.ts";
+import type { Refusal, RefusalCode } from "../../control/refusal.ts";
+
+/** HTTP status of every refusal of the control plane. */
+const STATUS_OF = {
+  account_not_found: 404,
+  base_url_refused: 400,
+  credential_invalid: 400,
+  credential_personal: 400,
+  expiry_out_of_range: 400,
+  key_already_revoked: 409,
+  key_not_found: 404,
+  label_invalid: 400,
+  name_invalid: 400,
+  name_taken: 409,
+  priority_out_of_range: 400,
+  request_not_found: 404,
+} as const satisfies Record<RefusalCode, 400 | 404 | 409>;
+
+/** The pair that `context.json` takes. */
+export function refusalAnswer(refusal: Refusal): readonly [ErrorAnswer, 400 | 404 | 409] {
+  return [errorAnswer(refusal.code, refusal.message, refusal.field), STATUS_OF[refusal.code]];
+}
+
+export function errorAnswer(code: string, message: string, field: string | null = null): ErrorAnswer {
+  return { error: field === null ? { code, message } : { code, message, field } };
+}
+
+/** What any route may answer instead, for its OpenAPI entry. */
+export const REFUSALS = {
+  default: {
+    description: "Refused: 400 breaks a rule (`field` names where), 404 no such thing, 409 conflicts with what is there",
+    content: { "application/json": { schema: errorAnswerSchema } },
+  },
+} as const;
