@@ -1,0 +1,41 @@
+import type { Secret } from "../kernel/secret.ts";
+import type { SettingValues } from "./settings.ts";
+
+/** Everything that may be printed. `storage.dataDir` is absolute; `log.level` has `log.debug` applied. */
+export type Config = SettingValues & {
+  /** The file that was read; null when there was none. */
+  readonly configPath: string | null;
+  /** Only noticed, so that a first start can offer to add it; the key itself is never kept. */
+  readonly hasAnthropicApiKey: boolean;
+};
+
+/** Kept apart from `Config`, so that printing a configuration cannot print a secret. */
+export type Secrets = {
+  /** Base64 of 32 bytes, as given by env or file. Null: the keyring makes or finds its own. */
+  readonly encryptionKey: Secret | null;
+};
+
+/** "command" is any CLI command that does not serve; it needs nothing that only the server needs. */
+export type Purpose = "server" | "command";
+
+/** One mistake. `reason` names the fact, `fix` what to do. Neither holds a secret. */
+export type ConfigProblem = {
+  /** As the operator wrote it: `PORT`, `--port` or `server.port`. */
+  readonly key: string;
+  readonly source: "flag" | "env" | "file" | "runtime";
+  readonly reason: string;
+  readonly fix: string;
+};
+
+/** The environment as it was given: unset is undefined. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** One mistake as one readable paragraph: "Cannot use PORT: "http" is not an integer from 0 to 65535. Fix: ...". */
+export function renderProblem(problem: ConfigProblem): string {
+  return `Cannot use ${problem.key}: ${problem.reason}\n  fix: ${problem.fix}`;
+}
+
+export function renderProblems(problems: readonly ConfigProblem[]): string {
+  const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
+  return [`Cannot start: the configuration has ${count}`, ...problems.map((problem) => renderProblem(problem))].join("\n");
+}

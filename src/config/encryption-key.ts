@@ -1,0 +1,52 @@
+import type { Result } from "../kernel/result.ts";
+import { err, ok } from "../kernel/result.ts";
+import { Secret } from "../kernel/secret.ts";
+import type { ConfigProblem, Environment } from "./config.ts";
+import { ENCRYPTION_KEY_ENV } from "./known-env.ts";
+import type { ReadFile } from "./read-file.ts";
+
+const KEY_BYTES = 32;
+const MAKE_ONE = "make one with: openssl rand -base64 32";
+// Random bytes repeat seldom: 32 of them hold fewer than 16 different values with a chance below 1e-13.
+const MIN_DIFFERENT_BYTES = 16;
+const PLACEHOLDER = /change.?me|your.*here|t0p-s3cr3t|secret|password|passw0rd|example|placeholder|replace|insert|xxxx|<.*>/iu;
+
+/** From env, or from the file that the `_FILE` name points to. Null when neither is set. */
+export function readEncryptionKey(env: Environment, readFile: ReadFile): Result<Secret | null, ConfigProblem> {
+  const fileName = `${ENCRYPTION_KEY_ENV}_FILE`;
+  const given = env[ENCRYPTION_KEY_ENV];
+  const path = env[fileName];
+  if (given !== undefined && path !== undefined) {
+    return problem(ENCRYPTION_KEY_ENV, `${fileName} is set as well`, "keep one of the two, best the file");
+  }
+  if (path !== undefined) return readKeyFile(fileName, path, readFile);
+  return given === undefined ? ok(null) : parseKey(ENCRYPTION_KEY_ENV, given);
+}
+
+function readKeyFile(key: string, path: string, readFile: ReadFile): Result<Secret, ConfigProblem> {
+  const file = readFile(path);
+  if (!file.ok) return problem(key, `the file ${path} is ${file.error.replaceAll("_", " ")}`, "correct the path");
+  if (!file.value.isOurs) return problem(key, `${path} belongs to another user`, "chown it to the user that runs this");
+  if ((file.value.mode & 0o077) !== 0) {
+    return problem(key, `${path} can be read by others (mode ${file.value.mode.toString(8)})`, `chmod 600 ${path}`);
+  }
+  return parseKey(key, file.value.text.trim());
+}
+
+function parseKey(key: string, text: string): Result<Secret, ConfigProblem> {
+  const shape = "it is not 32 bytes as base64 (44 characters)";
+  if (!/^[A-Za-z0-9+/]{43}=$/u.test(text)) {
+    const reason = PLACEHOLDER.test(text) ? "it is a placeholder, not a key" : shape;
+    return problem(key, reason, MAKE_ONE);
+  }
+  const bytes = Buffer.from(text, "base64");
+  if (bytes.length !== KEY_BYTES) return problem(key, shape, MAKE_ONE);
+  if (new Set(bytes).size < MIN_DIFFERENT_BYTES || PLACEHOLDER.test(bytes.toString("latin1"))) {
+    return problem(key, "it is a placeholder, not a random key", MAKE_ONE);
+  }
+  return ok(new Secret("encryption key", text));
+}
+
+function problem(key: string, reason: string, fix: string): { readonly ok: false; readonly error: ConfigProblem } {
+  return err({ key, source: "env", reason, fix });
+}

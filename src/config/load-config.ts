@@ -1,0 +1,191 @@
+import { join } from "node:path";
+import type { Result } from "../kernel/result.ts";
+import { err, ok } from "../kernel/result.ts";
+import type { Config, ConfigProblem, Environment, Purpose, Secrets } from "./config.ts";
+import type { FileValues } from "./config-file.ts";
+import { absolutePath, readConfigFile } from "./config-file.ts";
+import { readEncryptionKey } from "./encryption-key.ts";
+import { CONFIG_PATH_ENV, isLaterStrategy, namesOfLaterVersions, namesWithoutEffect, unknownEnvNames } from "./known-env.ts";
+import { nearest } from "./nearest.ts";
+import type { ReadFile } from "./read-file.ts";
+import { runtimeProblems } from "./runtime-rules.ts";
+import type { ConfigFlags, Setting } from "./setting.ts";
+import type { PlacedSetting, SettingValues } from "./settings.ts";
+import { DATA_DIR_ENV, DEFAULT_DATA_DIR, placedSettings } from "./settings.ts";
+
+export type ConfigSources = {
+  readonly flags: ConfigFlags;
+  readonly env: Environment;
+  readonly readFile: ReadFile;
+  /** Default "server", which asks more of the runtime. */
+  readonly purpose?: Purpose;
+};
+
+export type LoadedConfig = {
+  readonly config: Config;
+  readonly secrets: Secrets;
+  /** Sentences for stderr: not mistakes, but worth knowing. */
+  readonly warnings: readonly string[];
+};
+
+type Given = { readonly source: ConfigProblem["source"] | "default"; readonly key: string; readonly raw: unknown };
+
+/** Flag before env before file before default. Either everything is right, or every mistake is returned. */
+export function loadConfig(sources: ConfigSources): Result<LoadedConfig, readonly ConfigProblem[]> {
+  const { env, flags, readFile, purpose = "server" } = sources;
+  const configPath = findConfigPath(sources);
+  const file: FileValues = configPath === null ? { values: new Map(), problems: [] } : readConfigFile(configPath, readFile);
+  const read = readSettings({ flags, env, values: file.values });
+  const key = readEncryptionKey(env, readFile);
+  const problems = [
+    ...unknownEnvNames(env),
+    ...namesOfLaterVersions(env),
+    ...file.problems,
+    ...read.problems,
+    ...(key.ok ? [] : [key.error]),
+    ...runtimeProblems(env, purpose),
+  ];
+  const values = withDerived(read.values, { flags, env, fileValues: file.values });
+  if (values === null) problems.push(homeless());
+  else problems.push(...ruleProblems(values, read.given));
+  if (problems.length > 0 || values === null || !key.ok) return err(problems);
+  const config: Config = { ...values, configPath, hasAnthropicApiKey: (env["ANTHROPIC_API_KEY"] ?? "") !== "" };
+  return ok({ config, secrets: { encryptionKey: key.value }, warnings: warningsFor(config, env) });
+}
+
+/** The file that was asked for, or the one in the data directory when it exists. */
+function findConfigPath({ flags, env, readFile }: ConfigSources): string | null {
+  const asked = flags.config ?? env[CONFIG_PATH_ENV];
+  const home = env["HOME"];
+  if (asked !== undefined) return absolutePath(asked, home) ?? asked;
+  const directory = absolutePath(flags.dataDir ?? env[DATA_DIR_ENV] ?? DEFAULT_DATA_DIR, home);
+  if (directory === null) return null;
+  const path = join(directory, "config.toml");
+  const found = readFile(path);
+  return !found.ok && found.error === "absent" ? null : path;
+}
+
+type SettingSources = {
+  readonly flags: ConfigFlags;
+  readonly env: Environment;
+  readonly values: ReadonlyMap<string, unknown>;
+};
+type ReadSettings = {
+  readonly values: SettingValues;
+  readonly given: ReadonlyMap<string, Given>;
+  readonly problems: readonly ConfigProblem[];
+};
+
+function readSettings(sources: SettingSources): ReadSettings {
+  const sections: Record<string, Record<string, unknown>> = {};
+  const given = new Map<string, Given>();
+  const problems: ConfigProblem[] = [];
+  for (const placed of placedSettings()) {
+    const source = pick(placed, sources);
+    const parsed = placed.setting.schema.safeParse(source.raw);
+    if (!parsed.success) problems.push(...wrongValue(source, placed.setting));
+    sections[placed.section] ??= {};
+    const section = sections[placed.section] ?? {};
+    // A wrong value is replaced by its default, so that the rules below can look for further mistakes.
+    section[placed.name] = parsed.success ? parsed.data : placed.setting.schema.parse(placed.setting.fallback);
+    given.set(`${placed.section}.${placed.name}`, source);
+  }
+  // The loop filled every place of the table with what that place's own schema returned.
+  return { values: sections as unknown as SettingValues, given, problems };
+}
+
+function pick({ section, name, setting }: PlacedSetting, { flags, env, values }: SettingSources): Given {
+  const flag = setting.flag === undefined ? undefined : flags[setting.flag];
+  if (setting.flag !== undefined && flag !== undefined) {
+    return { source: "flag", key: `--${setting.flag.replaceAll(/[A-Z]/gu, (c) => `-${c.toLowerCase()}`)}`, raw: flag };
+  }
+  const text = setting.env === undefined ? undefined : env[setting.env];
+  if (setting.env !== undefined && text !== undefined) return { source: "env", key: setting.env, raw: text };
+  const key = `${section}.${name}`;
+  if (values.has(key)) return { source: "file", key, raw: values.get(key) };
+  return { source: "default", key, raw: setting.fallback };
+}
+
+function wrongValue(given: Given, setting: Setting<unknown>): readonly ConfigProblem[] {
+  if (given.source === "default") throw new Error(`Cannot use the default of ${given.key}: its own schema refuses it`);
+  if (isLaterStrategy(given.raw)) {
+    if (given.source === "env") return [];
+    const reason = `the strategy "${String(given.raw)}" is not in this version`;
+    return [{ key: given.key, source: given.source, reason, fix: "set it to priority, or remove it" }];
+  }
+  const words = setting.shape.startsWith("one of ") ? setting.shape.slice("one of ".length).split(", ") : [];
+  const likely = typeof given.raw === "string" ? nearest(given.raw, words) : null;
+  const value = JSON.stringify(given.raw)?.slice(0, 80) ?? "nothing";
+  return [
+    {
+      key: given.key,
+      source: given.source,
+      reason: `${value} is not ${setting.shape}`,
+      fix: likely === null ? `give it ${setting.shape}` : `use ${likely}, or another ${setting.shape}`,
+    },
+  ];
+}
+
+type DerivedFrom = { readonly flags: ConfigFlags; readonly env: Environment; readonly fileValues: ReadonlyMap<string, unknown> };
+
+/** Null when the data directory needs a home and there is none. */
+function withDerived(values: SettingValues, { flags, env, fileValues }: DerivedFrom): SettingValues | null {
+  const dataDir = absolutePath(values.storage.dataDir, env["HOME"]);
+  if (dataDir === null) return null;
+  const isLevelGiven = flags.logLevel !== undefined || env["LOG_LEVEL"] !== undefined || fileValues.has("log.level");
+  const level = values.log.debug && !isLevelGiven ? "debug" : values.log.level;
+  return { ...values, storage: { ...values.storage, dataDir }, log: { ...values.log, level } };
+}
+
+function homeless(): ConfigProblem {
+  return {
+    key: DATA_DIR_ENV,
+    source: "env",
+    reason: "it begins with ~ (as its default does) and HOME is not set to an absolute path",
+    fix: "give it an absolute path",
+  };
+}
+
+function ruleProblems(values: SettingValues, given: ReadonlyMap<string, Given>): readonly ConfigProblem[] {
+  const problems: ConfigProblem[] = [];
+  const { host, tlsTerminatedByProxy } = values.server;
+  if (!isLoopback(host) && !tlsTerminatedByProxy) {
+    problems.push({
+      ...placeOf("server.host", given),
+      reason: `${host} can be reached from other machines, and keys would cross the network unencrypted`,
+      fix:
+        "put a reverse proxy with TLS in front and set tlsTerminatedByProxy = true under [server] in the config file, " +
+        "or listen on 127.0.0.1",
+    });
+  }
+  const { requestBodyBytes, inFlightBodyBytes } = values.limits;
+  if (requestBodyBytes > inFlightBodyBytes) {
+    problems.push({
+      ...placeOf("limits.requestBodyBytes", given),
+      reason: `one body of ${requestBodyBytes} bytes would not fit limits.inFlightBodyBytes = ${inFlightBodyBytes}`,
+      fix: "make limits.inFlightBodyBytes at least as large",
+    });
+  }
+  return problems;
+}
+
+function placeOf(key: string, given: ReadonlyMap<string, Given>): Pick<ConfigProblem, "key" | "source"> {
+  const found = given.get(key);
+  return found === undefined || found.source === "default" ? { key, source: "file" } : { key: found.key, source: found.source };
+}
+
+/** True for what never leaves this machine. A name other than localhost is not trusted to resolve there. */
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127(\.(25[0-5]|2[0-4]\d|1?\d?\d)){3}$/u.test(host);
+}
+
+function warningsFor(config: Config, env: Environment): readonly string[] {
+  const warnings = [...namesWithoutEffect(env)];
+  if (config.upstream.allowPrivate) {
+    warnings.push("Private upstreams are allowed: a base URL may reach hosts inside this network, without TLS");
+  }
+  if (!isLoopback(config.server.host)) {
+    warnings.push(`Listening on ${config.server.host}: only the TLS proxy in front should be able to reach this port`);
+  }
+  return warnings;
+}

@@ -1,0 +1,81 @@
+import { z } from "zod";
+import type { DurationMs } from "../kernel/time.ts";
+import { durationMs } from "../kernel/time.ts";
+
+/** Flags that change the configuration, named as commander names them (`--data-dir` is `dataDir`). */
+export type ConfigFlags = {
+  readonly config?: string | undefined;
+  readonly port?: string | undefined;
+  readonly host?: string | undefined;
+  readonly dataDir?: string | undefined;
+  readonly logLevel?: string | undefined;
+  readonly logFormat?: string | undefined;
+  readonly debug?: boolean | undefined;
+};
+
+export type FlagName = keyof ConfigFlags;
+
+/** Where an operator may write a setting, besides the file. */
+export type Names = { readonly env?: string; readonly flag?: FlagName };
+
+/** One row of the table in settings.ts: how a raw value becomes a `Value`. */
+export type Setting<Value> = Names & {
+  /** Accepts what the file may hold and the text that env and flags hold. */
+  readonly schema: z.ZodType<Value>;
+  /** Ends the sentence "it must be ...". */
+  readonly shape: string;
+  /** In the file's notation; goes through `schema` like any other value. */
+  readonly fallback: string | number | boolean;
+  /** One line for `config check` and the docs. */
+  readonly help: string;
+};
+
+type Row<Extra> = Names & Extra & { readonly help: string };
+type NumberRow = Row<{ readonly min: number; readonly max: number; readonly fallback: number }>;
+
+// Digits only: Number() would take "", " 8", "0x10" and "1e3".
+const DECIMAL = /^\d+(\.\d+)?$/u;
+
+function numberFromText(raw: unknown): unknown {
+  return typeof raw === "string" && DECIMAL.test(raw) ? Number(raw) : raw;
+}
+
+function booleanFromText(raw: unknown): unknown {
+  if (raw === "1" || raw === "true") return true;
+  return raw === "0" || raw === "false" ? false : raw;
+}
+
+export function integer(row: NumberRow): Setting<number> {
+  const schema = z.preprocess(numberFromText, z.number().int().min(row.min).max(row.max));
+  return { ...row, schema, shape: `an integer from ${row.min} to ${row.max}` };
+}
+
+export function decimal(row: NumberRow): Setting<number> {
+  const schema = z.preprocess(numberFromText, z.number().min(row.min).max(row.max));
+  return { ...row, schema, shape: `a number from ${row.min} to ${row.max}` };
+}
+
+/** A span in whole milliseconds, from 1 ms (or `min`) to one day. */
+export function span(row: Row<{ readonly min?: number; readonly fallback: number }>): Setting<DurationMs> {
+  const { min = 1, ...names } = row;
+  const whole = z.number().int().min(min).max(86_400_000);
+  const schema = z.preprocess(numberFromText, whole).transform(durationMs);
+  return { ...names, schema, shape: `whole milliseconds from ${min} to 86400000 (one day)` };
+}
+
+/** In env: 1, 0, true or false. */
+export function switchable(row: Row<{ readonly fallback: boolean }>): Setting<boolean> {
+  return { ...row, schema: z.preprocess(booleanFromText, z.boolean()), shape: "1, 0, true or false" };
+}
+
+export function text(row: Row<{ readonly fallback: string; readonly pattern: RegExp; readonly shape: string }>) {
+  const { pattern, ...rest } = row;
+  return { ...rest, schema: z.string().regex(pattern) } satisfies Setting<string>;
+}
+
+export function oneOf<const Word extends string>(
+  row: Row<{ readonly words: readonly Word[]; readonly fallback: Word }>,
+): Setting<Word> {
+  const { words, ...rest } = row;
+  return { ...rest, schema: z.enum(words), shape: `one of ${words.join(", ")}` };
+}

@@ -1,0 +1,132 @@
+import type { Setting } from "./setting.ts";
+import { decimal, integer, oneOf, span, switchable, text } from "./setting.ts";
+
+export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal"] as const;
+export const LOG_FORMATS = ["pretty", "json"] as const;
+
+/** Read before the table is: the config file lies in the data directory. */
+export const DATA_DIR_ENV = "BETTER_CCFLARE_DATA_DIR";
+export const DEFAULT_DATA_DIR = "~/.better-ccflare";
+
+const MAX_BYTES = 17_179_869_184;
+
+/**
+ * Every setting of this version, by section and name as the file spells them (`[deadlines] idleMs = 120000`).
+ * The order is the order of `config check`.
+ */
+export const SETTINGS = {
+  server: {
+    host: text({
+      env: "BETTER_CCFLARE_HOST",
+      flag: "host",
+      fallback: "127.0.0.1",
+      pattern: /^[0-9A-Za-z.:_-]{1,253}$/u,
+      shape: "an IP address or a host name",
+      help: "address to listen on",
+    }),
+    port: integer({ env: "PORT", flag: "port", min: 0, max: 65_535, fallback: 8080, help: "0 takes any free port" }),
+    tlsTerminatedByProxy: switchable({
+      fallback: false,
+      help: "allows a host that is not loopback: a reverse proxy in front speaks TLS, and nothing else can reach the port",
+    }),
+  },
+  storage: {
+    dataDir: text({
+      env: DATA_DIR_ENV,
+      flag: "dataDir",
+      fallback: DEFAULT_DATA_DIR,
+      pattern: /^[^\0\r\n]{1,1024}$/u,
+      shape: "a path",
+      help: "database, spool, socket and master key live here",
+    }),
+  },
+  log: {
+    debug: switchable({
+      env: "BETTER_CCFLARE_DEBUG",
+      flag: "debug",
+      fallback: false,
+      help: "sets the log level to debug where none is given",
+    }),
+    level: oneOf({ env: "LOG_LEVEL", flag: "logLevel", words: LOG_LEVELS, fallback: "info", help: "least level printed" }),
+    format: oneOf({
+      env: "LOG_FORMAT",
+      flag: "logFormat",
+      words: LOG_FORMATS,
+      fallback: "pretty",
+      help: "pretty for people, json for collectors",
+    }),
+  },
+  upstream: {
+    allowPrivate: switchable({
+      env: "BETTER_CCFLARE_ALLOW_PRIVATE_UPSTREAMS",
+      fallback: false,
+      help: "lets a base URL be http or point at a private address",
+    }),
+  },
+  selection: {
+    strategy: oneOf({ env: "LB_STRATEGY", words: ["priority"], fallback: "priority", help: "how accounts are ordered" }),
+  },
+  retry: {
+    attempts: integer({
+      env: "RETRY_ATTEMPTS",
+      min: 1,
+      max: 10,
+      fallback: 3,
+      help: "upstream requests in total per client request",
+    }),
+    delayMs: span({ env: "RETRY_DELAY_MS", min: 0, fallback: 500, help: "wait before the first retry in place" }),
+    backoff: decimal({ env: "RETRY_BACKOFF", min: 1, max: 10, fallback: 2, help: "factor from one wait to the next" }),
+  },
+  deadlines: {
+    connectMs: span({ fallback: 10_000, help: "name look-up, TCP and TLS to upstream" }),
+    streamHeadersMs: span({ fallback: 60_000, help: "until upstream's headers, streamed request" }),
+    headersMs: span({ fallback: 600_000, help: "until upstream's headers, other requests" }),
+    idleMs: span({ fallback: 120_000, help: "longest silence between two reads from upstream" }),
+    totalMs: span({ fallback: 600_000, help: "one upstream request, not streamed" }),
+    streamTotalMs: span({ fallback: 3_600_000, help: "one upstream request, streamed" }),
+    bodyMs: span({ fallback: 300_000, help: "until a client has sent its whole request body" }),
+    pingAfterMs: span({ fallback: 15_000, help: "silence after which a stream to the client gets a ping" }),
+  },
+  limits: {
+    requestBodyBytes: integer({ min: 1024, max: MAX_BYTES, fallback: 33_554_432, help: "largest request body on /v1" }),
+    inFlightBodyBytes: integer({
+      min: 1024,
+      max: MAX_BYTES,
+      fallback: 536_870_912,
+      help: "request bodies held at one time, all together",
+    }),
+    adminBodyBytes: integer({ min: 1024, max: 67_108_864, fallback: 1_048_576, help: "largest request body on /api" }),
+    maxConnections: integer({ min: 1, max: 1_000_000, fallback: 20_000, help: "client connections at one time" }),
+  },
+  queue: {
+    maxWaitMs: span({ min: 0, fallback: 20_000, help: "longest wait for an account" }),
+    maxWaiting: integer({ min: 0, max: 100_000, fallback: 1000, help: "requests that may wait at one time" }),
+  },
+  shutdown: {
+    drainMs: span({
+      env: "BETTER_CCFLARE_DRAIN_MS",
+      min: 0,
+      fallback: 120_000,
+      help: "time that running requests get to finish",
+    }),
+  },
+} as const satisfies Record<string, Record<string, Setting<unknown>>>;
+
+type Table = typeof SETTINGS;
+type ValueOf<Row> = Row extends Setting<infer Value> ? Value : never;
+
+/** What the table yields, section by section. */
+export type SettingValues = {
+  readonly [Section in keyof Table]: {
+    readonly [Name in keyof Table[Section]]: ValueOf<Table[Section][Name]>;
+  };
+};
+
+/** A row with its place, for loops over the whole table. */
+export type PlacedSetting = { readonly section: string; readonly name: string; readonly setting: Setting<unknown> };
+
+export function placedSettings(): readonly PlacedSetting[] {
+  return Object.entries(SETTINGS).flatMap(([section, rows]) =>
+    Object.entries(rows).map(([name, setting]: [string, Setting<unknown>]) => ({ section, name, setting })),
+  );
+}
