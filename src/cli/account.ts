@@ -1,0 +1,206 @@
+import { type Command, InvalidArgumentError } from "commander";
+import {
+  type AccountDetailWire,
+  type AccountWindowWire,
+  type AccountWire,
+  accountDetailSchema,
+  accountListSchema,
+  accountSchema,
+  accountTestSchema,
+  type AddAccount,
+  addedAccountSchema,
+  removedAccountSchema,
+} from "../contract/accounts.ts";
+import { type AdminClient, segment } from "./admin-client.ts";
+import { CliFailure, type CliIo, EXIT, emit } from "./cli-io.ts";
+import { readSecret } from "./read-secret.ts";
+import { orDash, printable, renderFields, renderTable, shortInstant } from "./table.ts";
+
+type JsonOption = { readonly json?: boolean };
+
+type AddOptions = JsonOption & {
+  readonly provider: "anthropic";
+  readonly baseUrl?: string;
+  readonly keyStdin?: boolean;
+  readonly bearerStdin?: boolean;
+  readonly priority?: number;
+  readonly organization?: string;
+  readonly workspace?: string;
+};
+
+const ADD_EXAMPLES = `
+Examples:
+  account add work --provider anthropic --key-stdin < key.txt
+  account add spare --provider anthropic --key-stdin --priority 200 --organization my-org`;
+
+const LIST_EXAMPLES = `
+Examples:
+  account list
+  account list --json`;
+
+export function addAccountCommands(program: Command, io: CliIo, client: AdminClient): void {
+  const account = program.command("account").description("Accounts that the gateway spreads requests over");
+
+  account
+    .command("add")
+    .description("Add an account; its key is read from standard input, or asked for, never from the command line")
+    .argument("<name>", "1 to 64 characters of A-Z, a-z, 0-9, dot, underscore, hyphen")
+    .requiredOption("--provider <provider>", "anthropic", parseProvider)
+    .option("--key-stdin", "the credential is an API key (sent as x-api-key)")
+    .option("--bearer-stdin", "the credential is a bearer token (sent as Authorization)")
+    .option("--base-url <url>", "where the provider is (default: https://api.anthropic.com)")
+    .option("--priority <number>", "0 to 1000, lower is used first (default: 100)", parseWholeNumber)
+    .option("--organization <id>", "the organization that owns its rate limits")
+    .option("--workspace <id>", "the workspace that owns its prompt cache")
+    .option("--json", "print JSON")
+    .addHelpText("after", ADD_EXAMPLES)
+    .action((name: string, options: AddOptions) => addAccount(name, options, { io, client }));
+
+  account
+    .command("list")
+    .description("List accounts, first used first")
+    .option("--json", "print JSON")
+    .addHelpText("after", LIST_EXAMPLES)
+    .action(async (options: JsonOption) => {
+      emit(io, options.json === true, await client.get("/api/accounts", accountListSchema), renderAccounts);
+    });
+
+  account
+    .command("show")
+    .description("Show an account with its windows and models")
+    .argument("<account>", "name or id")
+    .option("--json", "print JSON")
+    .action(async (nameOrId: string, options: JsonOption) => {
+      const shown = await client.get(`/api/accounts/${segment(nameOrId)}`, accountDetailSchema);
+      emit(io, options.json === true, shown, renderAccount);
+    });
+
+  addSwitch(account, { verb: "pause", done: "Paused", help: "Use an account no more, until it is resumed" }, { io, client });
+  addSwitch(account, { verb: "resume", done: "Resumed", help: "Use an account again and forget its benches" }, { io, client });
+
+  account
+    .command("remove")
+    .description("Remove an account and forget its credential")
+    .argument("<account>", "name or id")
+    .option("--yes", "do not ask")
+    .option("--json", "print JSON")
+    .action((nameOrId: string, options: JsonOption & { yes?: boolean }) => removeAccount(nameOrId, options, { io, client }));
+
+  account
+    .command("test")
+    .description("Ask the provider whether an account's credential works")
+    .argument("<account>", "name or id")
+    .option("--json", "print JSON")
+    .action(async (nameOrId: string, options: JsonOption) => {
+      const tested = await client.post(`/api/accounts/${segment(nameOrId)}/test`, accountTestSchema);
+      emit(io, options.json === true, tested, ({ name, isOk, detail }) => `${isOk ? "ok" : "FAIL"}  ${name}  ${printable(detail)}`);
+      if (!tested.isOk) {
+        throw new CliFailure(EXIT.refused, `Cannot use account "${tested.name}": ${tested.detail}`);
+      }
+    });
+}
+
+type Reach = { readonly io: CliIo; readonly client: AdminClient };
+type Switch = { readonly verb: "pause" | "resume"; readonly done: string; readonly help: string };
+
+function addSwitch(parent: Command, { verb, done, help }: Switch, { io, client }: Reach): void {
+  parent
+    .command(verb)
+    .description(help)
+    .argument("<account>", "name or id")
+    .option("--json", "print JSON")
+    .action(async (nameOrId: string, options: JsonOption) => {
+      const changed = await client.post(`/api/accounts/${segment(nameOrId)}/${verb}`, accountSchema);
+      emit(io, options.json === true, changed, ({ name, state }) => `${done} account "${name}"; it is ${state}`);
+    });
+}
+
+async function addAccount(name: string, options: AddOptions, { io, client }: Reach): Promise<void> {
+  if ((options.keyStdin === true) === (options.bearerStdin === true)) {
+    throw new CliFailure(EXIT.usage, "Cannot add account: give exactly one of --key-stdin and --bearer-stdin");
+  }
+  const credential = await readSecret(io, options.keyStdin === true ? "API key" : "Bearer token");
+  const body: AddAccount = {
+    name,
+    provider: options.provider,
+    credential,
+    credentialKind: options.keyStdin === true ? "api_key" : "bearer",
+    ...(options.baseUrl === undefined ? {} : { baseUrl: options.baseUrl }),
+    ...(options.priority === undefined ? {} : { priority: options.priority }),
+    ...(options.organization === undefined ? {} : { organization: options.organization }),
+    ...(options.workspace === undefined ? {} : { workspace: options.workspace }),
+  };
+  const added = await client.post("/api/accounts", addedAccountSchema, body);
+  emit(io, options.json === true, added, ({ id, modelCount }) => `Added account "${name}" (${id}); ${modelCount} models`);
+  if (added.warning !== null) io.stderr(`warning: ${printable(added.warning)}\n`);
+}
+
+async function removeAccount(nameOrId: string, options: JsonOption & { yes?: boolean }, { io, client }: Reach) {
+  if (options.yes !== true) {
+    if (!io.isTty) {
+      throw new CliFailure(EXIT.usage, "Cannot remove account: nobody is there to ask", "give --yes");
+    }
+    const shown = await client.get(`/api/accounts/${segment(nameOrId)}`, accountSchema);
+    const answer = await io.ask(`Remove account "${shown.name}" and forget its credential? [y/N] `, { isHidden: false });
+    if (!/^y(es)?$/i.test(answer.trim())) throw new CliFailure(EXIT.refused, "Cannot remove account: you did not confirm");
+  }
+  const removed = await client.remove(`/api/accounts/${segment(nameOrId)}`, removedAccountSchema);
+  emit(io, options.json === true, removed, ({ name }) => `Removed account "${name}"`);
+}
+
+function renderAccounts(accounts: readonly AccountWire[]): string {
+  if (accounts.length === 0) return "No accounts yet";
+  const rows = accounts.map((account) => [
+    account.name,
+    account.state,
+    String(account.priority),
+    account.provider,
+    account.baseUrl,
+    String(account.modelCount),
+    shortInstant(account.until),
+    account.reason ?? "",
+  ]);
+  return renderTable(["NAME", "STATE", "PRIORITY", "PROVIDER", "BASE URL", "MODELS", "UNTIL (UTC)", "REASON"], rows, [2, 5]);
+}
+
+function renderAccount(account: AccountDetailWire): string {
+  const fields = renderFields([
+    ["Name", account.name],
+    ["Id", account.id],
+    ["State", account.state],
+    ["Reason", orDash(account.reason)],
+    ["Until (UTC)", shortInstant(account.until)],
+    ["Provider", account.provider],
+    ["Base URL", account.baseUrl],
+    ["Credential", account.credentialKind],
+    ["Priority", String(account.priority)],
+    ["Organization", orDash(account.organization)],
+    ["Workspace", orDash(account.workspace)],
+    ["Created (UTC)", shortInstant(account.createdAt)],
+    ["Models", account.models.map(({ id }) => id).join(", ") || "not known yet"],
+  ]);
+  return account.windows.length === 0 ? fields : `${fields}\n\n${renderWindows(account.windows)}`;
+}
+
+function renderWindows(windows: readonly AccountWindowWire[]): string {
+  const rows = windows.map((window) => [
+    window.name,
+    window.modelClass ?? "all",
+    orDash(window.status),
+    orDash(window.limit),
+    orDash(window.remaining),
+    window.usedRatio === null ? "-" : `${Math.round(window.usedRatio * 100)} %`,
+    shortInstant(window.resetAt),
+  ]);
+  return renderTable(["WINDOW", "MODELS", "STATUS", "LIMIT", "REMAINING", "USED", "RESET (UTC)"], rows, [3, 4, 5]);
+}
+
+function parseProvider(text: string): "anthropic" {
+  if (text === "anthropic") return text;
+  throw new InvalidArgumentError("The only provider is anthropic.");
+}
+
+function parseWholeNumber(text: string): number {
+  if (/^[0-9]{1,6}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("It must be a whole number.");
+}

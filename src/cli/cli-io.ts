@@ -1,0 +1,50 @@
+/** What `config check` found. `data` is the redacted configuration or the problems, for `--json`. */
+export type ConfigReport = { readonly isOk: boolean; readonly text: string; readonly data: unknown };
+
+/** Everything that a command may touch of the world, so that tests run the CLI in their own process. */
+export type CliIo = {
+  /** Data alone. */
+  readonly stdout: (text: string) => void;
+  /** Talk: progress, errors, advice. */
+  readonly stderr: (text: string) => void;
+  /** All of standard input, at most 64 KiB. */
+  readonly stdin: () => Promise<string>;
+  /** Is a person typing at standard input? Only then `ask` is called. */
+  readonly isTty: boolean;
+  /** One line that a person types; nothing is echoed when `isHidden`. */
+  readonly ask: (question: string, options: { readonly isHidden: boolean }) => Promise<string>;
+  /** The running gateway's Unix socket. */
+  readonly socketPath: string;
+  readonly version: string;
+  /** How this program was called, for advice that can be pasted: "better-ccflare", "npm run cli --". */
+  readonly programName: string;
+  readonly configCheck: () => Promise<ConfigReport>;
+};
+
+export const EXIT = { ok: 0, refused: 1, usage: 2, unreachable: 3 } as const;
+
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+/** Ends a command: one line that says the fact, and the fix when one is known. Never holds a secret. */
+export class CliFailure extends Error {
+  readonly exitCode: ExitCode;
+  readonly fix: string | null;
+
+  constructor(exitCode: ExitCode, message: string, fix: string | null = null) {
+    super(message);
+    this.name = "CliFailure";
+    this.exitCode = exitCode;
+    this.fix = fix;
+  }
+}
+
+/** The one way to print a result: JSON alone with `--json`, else what `render` makes for a person. */
+export function emit<Value>(io: CliIo, isJson: boolean, value: Value, render: (value: Value) => string): void {
+  const text = isJson ? JSON.stringify(value, null, 2) : render(value);
+  io.stdout(text.endsWith("\n") ? text : `${text}\n`);
+}
+
+/** Server and CLI write commands as `better-ccflare ...`; a person sees the name they called. */
+export function asCalled(io: CliIo, advice: string): string {
+  return advice.replaceAll("better-ccflare ", `${io.programName} `);
+}
