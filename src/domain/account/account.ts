@@ -38,5 +38,7 @@ export function accountId(value: string): AccountId {
 }
 
 export function limitGroupOf(account: Pick<Account, "id" | "organization">): LimitGroup {
-  return (account.organization === null ? `account:${account.id}` : `organization:${account.organization}`) as LimitGroup;
+  return (
+    account.organization === null ? `account:${account.id}` : `organization:${account.organization}`
+  ) as LimitGroup;
 }

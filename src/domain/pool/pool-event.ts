@@ -1,0 +1,75 @@
+import type { EpochMs } from "../../kernel/time.ts";
+import { type Account, type AccountId, type LimitGroup, limitGroupOf, type ModelClass } from "../account/account.ts";
+import type { ReasonCode } from "../failover/reason.ts";
+import type { LimitFacts } from "../ratelimit/limit-facts.ts";
+
+/** Whom an attempt was about. */
+export type PoolSubject = {
+  readonly accountId: AccountId;
+  readonly limitGroup: LimitGroup;
+  /** The upstream: the account's base URL. */
+  readonly origin: string;
+  readonly model: string | null;
+  readonly modelClass: ModelClass;
+};
+
+/**
+ * What the pool learns. `on` is the attempt's subject, `atMs` when it was learned.
+ *
+ * probe_started: a request leaves; if a limit or a circuit is half open, this is its one probe.
+ * served: a successful answer. refused: any other answer of a living upstream; its cause follows in an event of its own.
+ * benched: limited until then. throttled: limited, nobody knows until when.
+ * parked: the account (not its group) rests until then. credential_refused: until an operator acts.
+ * forbidden: 403 for that model class. model_missing: 404 for that model. origin_failed: not the account's fault.
+ * reset_account: an operator resumed the account or changed its credential; forgets all that is held against it.
+ */
+export type PoolEvent =
+  | { readonly type: "probe_started"; readonly on: PoolSubject; readonly atMs: EpochMs }
+  | { readonly type: "served"; readonly on: PoolSubject; readonly limits: LimitFacts; readonly atMs: EpochMs }
+  | { readonly type: "refused"; readonly on: PoolSubject; readonly limits: LimitFacts; readonly atMs: EpochMs }
+  | {
+      readonly type: "benched";
+      readonly on: PoolSubject;
+      readonly untilMs: EpochMs;
+      readonly reason: ReasonCode;
+      readonly atMs: EpochMs;
+    }
+  | {
+      readonly type: "throttled";
+      readonly on: PoolSubject;
+      /** 0..1, for the jitter of the back-off. */
+      readonly random: number;
+      readonly atMs: EpochMs;
+    }
+  | {
+      readonly type: "parked";
+      readonly on: PoolSubject;
+      readonly untilMs: EpochMs;
+      readonly reason: ReasonCode;
+      readonly atMs: EpochMs;
+    }
+  | {
+      readonly type: "credential_refused";
+      readonly on: PoolSubject;
+      readonly reason: "credential_dead" | "needs_reauth";
+      readonly atMs: EpochMs;
+    }
+  | { readonly type: "forbidden"; readonly on: PoolSubject; readonly atMs: EpochMs }
+  | { readonly type: "model_missing"; readonly on: PoolSubject; readonly model: string; readonly atMs: EpochMs }
+  | { readonly type: "origin_failed"; readonly on: PoolSubject; readonly atMs: EpochMs }
+  | { readonly type: "reset_account"; readonly accountId: AccountId; readonly limitGroup: LimitGroup };
+
+export function subjectOf(account: Account, model: string | null, modelClass: ModelClass): PoolSubject {
+  return {
+    accountId: account.id,
+    limitGroup: limitGroupOf(account),
+    origin: account.baseUrl,
+    model,
+    modelClass,
+  };
+}
+
+/** For `account resume` and a changed credential. A limit group that it shares is cleared too: the operator's word counts. */
+export function resetAccount(account: Account): PoolEvent {
+  return { type: "reset_account", accountId: account.id, limitGroup: limitGroupOf(account) };
+}
