@@ -14,7 +14,9 @@ export function base62FromRandom(randomBytes: Uint8Array, length: number): strin
     if (byte < UNBIASED_BYTE_LIMIT) text += BASE62_ALPHABET.charAt(byte % 62);
   }
   if (text.length < length) {
-    throw new RangeError(`Cannot draw ${length} base62 characters: ${randomBytes.length} random bytes gave ${text.length}`);
+    throw new RangeError(
+      `Cannot draw ${length} base62 characters: ${randomBytes.length} random bytes gave ${text.length}`,
+    );
   }
   return text;
 }

@@ -18,7 +18,9 @@ test("reads back every key that it composed", () => {
   fc.assert(
     fc.property(
       fc.constantFrom("sk" as const, "ad" as const, "st" as const),
-      fc.uint8Array({ minLength: 200, maxLength: 200 }).filter((bytes) => bytes.filter((byte) => byte < 248).length >= 53),
+      fc
+        .uint8Array({ minLength: 200, maxLength: 200 })
+        .filter((bytes) => bytes.filter((byte) => byte < 248).length >= 53),
       (type, bytes) => {
         const key = composeClientKey(type, bytes);
         expect(key).toMatch(clientKeyPattern);
@@ -50,7 +52,7 @@ test("refuses a checksum above 2^32 that has the same value modulo 2^32", () => 
   expect(parseClientKey(key.slice(0, 61) + spelled)).toEqual(err("checksum"));
 });
 
-test.each([
+test.each<{ text: string; name: string }>([
   { text: "", name: "nothing" },
   { text: "sk-ant-api03-abc", name: "a provider key" },
   { text: `bccf_xx_${"a".repeat(59)}`, name: "an unknown type" },
@@ -78,7 +80,10 @@ test("draws every character of the id and the secret equally often", () => {
     for (const character of key.slice(8, 61)) counts.set(character, (counts.get(character) ?? 0) + 1);
   }
   const expected = (10_000 * 53) / 62;
-  const chiSquare = [...BASE62].reduce((sum, character) => sum + ((counts.get(character) ?? 0) - expected) ** 2 / expected, 0);
+  const chiSquare = [...BASE62].reduce(
+    (sum, character) => sum + ((counts.get(character) ?? 0) - expected) ** 2 / expected,
+    0,
+  );
   expect(keys.size).toBe(10_000);
   // 61 degrees of freedom: above 127.8 once in a million runs.
   expect(chiSquare).toBeLessThan(127.8);

@@ -1,0 +1,58 @@
+import { randomBytes, randomInt } from "node:crypto";
+import type { EpochMs } from "../kernel/time.ts";
+import { KEY_BYTES } from "./aead.ts";
+import type { DataKey } from "./envelope.ts";
+import { DataKeyDamaged, WrongMasterKey } from "./keyring-error.ts";
+import { lengthPrefixed, uint32, uint64 } from "./length-prefixed.ts";
+import type { MasterKey } from "./master-key.ts";
+import type { DataKeyPurpose, WrappedDataKey } from "./ports.ts";
+
+export type OpenDataKey = DataKey & {
+  readonly purpose: DataKeyPurpose;
+  readonly isActive: boolean;
+  readonly key: Buffer;
+};
+
+const MAX_DATA_KEY_ID = 2 ** 31 - 1;
+
+/**
+ * Opens stored data keys.
+ * @throws WrongMasterKey when another master key wrapped one of them, DataKeyDamaged when one was changed.
+ */
+export function unwrapDataKeys(masterKey: MasterKey, stored: readonly WrappedDataKey[]): OpenDataKey[] {
+  for (const { kekId } of stored) {
+    if (kekId !== masterKey.id) throw new WrongMasterKey(kekId, masterKey.id);
+  }
+  return stored.map((wrapped) => {
+    const key = masterKey.unwrap(wrapAddress(wrapped), wrapped.wrapped);
+    if (key === null || key.length !== KEY_BYTES) throw new DataKeyDamaged(wrapped.id);
+    return { id: wrapped.id, purpose: wrapped.purpose, isActive: wrapped.state === "active", key };
+  });
+}
+
+/** A fresh data key and its stored form. `takenIds` are never drawn again. */
+export function drawDataKey(
+  masterKey: MasterKey,
+  purpose: DataKeyPurpose,
+  context: { readonly nowMs: EpochMs; readonly takenIds: ReadonlySet<number> },
+): { readonly open: OpenDataKey; readonly stored: WrappedDataKey } {
+  let id = randomInt(1, MAX_DATA_KEY_ID);
+  while (context.takenIds.has(id)) id = randomInt(1, MAX_DATA_KEY_ID);
+  const key = randomBytes(KEY_BYTES);
+  const fields = { id, purpose, kekId: masterKey.id, createdAtMs: context.nowMs };
+  const wrapped = masterKey.wrap(wrapAddress(fields), key);
+  return { open: { id, purpose, isActive: true, key }, stored: { ...fields, wrapped, state: "active" } };
+}
+
+/** security.md D3.4: LP("bccf", "dek", v1, dek_id, purpose, kek_id, created_at). */
+function wrapAddress(key: Pick<WrappedDataKey, "id" | "purpose" | "kekId" | "createdAtMs">): Uint8Array {
+  return lengthPrefixed([
+    "bccf",
+    "dek",
+    Uint8Array.of(1),
+    uint32(key.id),
+    key.purpose,
+    key.kekId,
+    uint64(key.createdAtMs),
+  ]);
+}

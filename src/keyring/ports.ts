@@ -1,0 +1,23 @@
+import type { EpochMs } from "../kernel/time.ts";
+
+/** What a data key is for. A data key of one purpose never opens an envelope of another. */
+export type DataKeyPurpose = "accounts" | "apikey-pepper";
+
+/** A data key as it is stored: sealed under the master key. */
+export type WrappedDataKey = {
+  /** 1..2^31-1, random: a key that was lost is told apart from a key that was changed. */
+  readonly id: number;
+  readonly purpose: DataKeyPurpose;
+  /** Which master key wraps it: 16 hex characters, see `MasterKey.id`. */
+  readonly kekId: string;
+  readonly wrapped: Uint8Array;
+  readonly createdAtMs: EpochMs;
+  /** One active key per purpose seals; the others only open what is older. */
+  readonly state: "active" | "decrypt_only";
+};
+
+export interface DataKeyStore {
+  list(): Promise<readonly WrappedDataKey[]>;
+  /** All or none, durable when it resolves. Rejects when an id is taken. */
+  insert(keys: readonly WrappedDataKey[]): Promise<void>;
+}
