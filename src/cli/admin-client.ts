@@ -38,8 +38,11 @@ export function createAdminClient(socketPath: string): AdminClient {
 
 /** A name or id as one path segment. */
 export function segment(nameOrId: string): string {
-  // "." and ".." survive encodeURIComponent and would be folded away by the URL parser.
-  return /^\.{1,2}$/.test(nameOrId) ? nameOrId.replaceAll(".", "%252E") : encodeURIComponent(nameOrId);
+  // These two survive encodeURIComponent, and the URL parser would fold them away; no account or key is called so.
+  if (nameOrId === "" || nameOrId === "." || nameOrId === "..") {
+    throw new CliFailure(EXIT.refused, `Cannot find ${JSON.stringify(nameOrId)}: it is neither a name nor an id`);
+  }
+  return encodeURIComponent(nameOrId);
 }
 
 async function send(

@@ -1,6 +1,6 @@
 import { createInterface } from "node:readline";
 import { Writable } from "node:stream";
-import type { CliIo } from "./cli-io.ts";
+import { CliFailure, type CliIo, EXIT } from "./cli-io.ts";
 
 const MAX_STDIN_BYTES = 64 * 1024;
 
@@ -18,14 +18,14 @@ export function createTerminalIo(
   };
 }
 
-/** @throws Error when more arrives than any credential may have. */
+/** @throws CliFailure when more arrives than any credential may have. */
 async function readStdin(): Promise<string> {
   const chunks: Uint8Array[] = [];
   let receivedBytes = 0;
   for await (const chunk of Bun.stdin.stream()) {
     receivedBytes += chunk.byteLength;
     if (receivedBytes > MAX_STDIN_BYTES) {
-      throw new Error(`Cannot read standard input: it holds more than ${MAX_STDIN_BYTES} bytes`);
+      throw new CliFailure(EXIT.refused, `Cannot read standard input: it holds more than ${MAX_STDIN_BYTES} bytes`);
     }
     chunks.push(chunk);
   }
@@ -40,7 +40,7 @@ function ask(question: string, { isHidden }: { readonly isHidden: boolean }): Pr
   return new Promise((resolve, reject) => {
     reader.once("SIGINT", () => {
       reader.close();
-      reject(new Error("Cannot go on: interrupted"));
+      reject(new CliFailure(EXIT.refused, "Cannot go on: interrupted"));
     });
     reader.question(isHidden ? "" : question, (answer) => {
       if (isHidden) process.stderr.write("\n");

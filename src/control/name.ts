@@ -4,9 +4,9 @@ import { type Refusal, refusal } from "./refusal.ts";
 const NAME = /^[A-Za-z0-9._-]{1,64}$/;
 const LABEL = /^[A-Za-z0-9._:-]{1,128}$/;
 
-/** A name of an account or a client key. `doing` completes "Cannot ...", e.g. "add account". */
+/** A name of an account or a client key; "." and ".." are none, since no URL path can carry them. `doing` completes "Cannot ...", e.g. "add account". */
 export function parseName(doing: string, text: string): Result<string, Refusal> {
-  if (NAME.test(text)) return ok(text);
+  if (NAME.test(text) && !/^\.{1,2}$/.test(text)) return ok(text);
   const fact =
     text.length > 64
       ? `a name has at most 64 characters and this one has ${text.length}`

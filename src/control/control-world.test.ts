@@ -1,0 +1,147 @@
+/** The control plane over stores in memory and the real keyring, for the tests of control/, http/admin/ and cli/. */
+import { randomBytes, randomUUID } from "node:crypto";
+import type { ClientKeyId } from "../domain/access/client-key-id.ts";
+import { type AccountId, accountId, type KnownModel } from "../domain/account/account.ts";
+import { err, ok, type Result } from "../kernel/result.ts";
+import { type EpochMs, epochMs } from "../kernel/time.ts";
+import { createAccountVault } from "../keyring/account-vault.ts";
+import { createClientKeyMint } from "../keyring/client-key-mint.ts";
+import { createClientKeyVerifier } from "../keyring/client-key-verifier.ts";
+import { openKeyring } from "../keyring/keyring.ts";
+import { masterKeyFromBytes } from "../keyring/master-key.ts";
+import type { WrappedDataKey } from "../keyring/ports.ts";
+import { createAccountService } from "./accounts.ts";
+import { createKeyService } from "./keys.ts";
+import type {
+  AccountCondition,
+  AccountStore,
+  BaseUrlRule,
+  ClientKeyRecord,
+  ClientKeyStore,
+  Inspector,
+  LedgerLag,
+  ProbeFailure,
+  RequestReader,
+  RequestRow,
+  RequestTally,
+  StoredAccount,
+} from "./ports.ts";
+import { createRequestService } from "./requests.ts";
+import { createStatsService } from "./stats.ts";
+
+export const START: EpochMs = epochMs(Date.UTC(2026, 10, 23, 12));
+
+export type ControlWorld = Awaited<ReturnType<typeof createControlWorld>>;
+
+export async function createControlWorld() {
+  const clock = { nowMs: START, now: () => clock.nowMs };
+  const dataKeys: WrappedDataKey[] = [];
+  const masterKey = masterKeyFromBytes(randomBytes(32));
+  const store = { list: async () => dataKeys, insert: async (keys: readonly WrappedDataKey[]) => void dataKeys.push(...keys) };
+  const keyring = await openKeyring({ masterKey, store, now: clock.now });
+  const vault = createAccountVault(keyring);
+  const verifier = createClientKeyVerifier(keyring, clock.now);
+
+  const accountStore = createMemoryAccounts();
+  const keyStore = createMemoryKeys();
+  const ledger: { rows: RequestRow[]; tallies: RequestTally[] } = { rows: [], tallies: [] };
+  const reader: RequestReader = {
+    newest: async (limit) => [...ledger.rows].sort((a, b) => b.startedAtMs - a.startedAtMs).slice(0, limit),
+    get: async (id) => ledger.rows.find((row) => row.id === id) ?? null,
+    stats: async () => ledger.tallies,
+  };
+
+  const conditions = new Map<AccountId, AccountCondition>();
+  const resets: AccountId[] = [];
+  const provider: { answer: Result<readonly KnownModel[], ProbeFailure>; askedWith: string[] } = { answer: ok([]), askedWith: [] };
+  const findings = {
+    integrity: ok(undefined) as Result<void, string>,
+    permissions: ok(undefined) as Result<void, string>,
+    lag: { pendingEntries: 0, oldestPendingMs: null, droppedEntries: 0 } as LedgerLag,
+  };
+  const inspector: Inspector = {
+    databaseIntegrity: async () => findings.integrity,
+    dataDirectoryPermissions: async () => findings.permissions,
+    ledgerLag: () => findings.lag,
+  };
+
+  const openAccounts = () =>
+    createAccountService({
+      store: accountStore,
+      vault,
+      pool: {
+        describe: ({ id }) => conditions.get(id) ?? { state: "ready", windows: [], reason: null, untilMs: null },
+        reset(id) {
+          resets.push(id);
+          conditions.delete(id);
+        },
+      },
+      probe: {
+        async listModels(_account, credential) {
+          provider.askedWith.push(credential.reveal());
+          return provider.answer;
+        },
+      },
+      baseUrlRule: httpsOnly,
+      clock,
+      newAccountId: () => accountId(randomUUID()),
+    });
+  const openKeys = () => createKeyService({ store: keyStore, mint: createClientKeyMint(keyring), ring: verifier, clock });
+
+  const accounts = openAccounts();
+  const keys = openKeys();
+  const names = { accounts: accounts.snapshot, keyName: keys.nameOf };
+  const requests = createRequestService(reader, names);
+  const stats = createStatsService(reader, names, clock);
+  const stores = { accountStore, keyStore, ledger };
+  const services = { accounts, keys, requests, stats, inspector };
+  return { ...services, stores, clock, verifier, conditions, resets, provider, findings, openAccounts, openKeys };
+}
+
+const httpsOnly: BaseUrlRule = (text) =>
+  text.startsWith("https://") ? ok(text.replace(/\/$/, "")) : err("only https is allowed");
+
+function createMemoryAccounts(): AccountStore & { rows: Map<AccountId, StoredAccount> } {
+  const rows = new Map<AccountId, StoredAccount>();
+  return {
+    rows,
+    list: async () => [...rows.values()],
+    async insert(account) {
+      if ([...rows.values()].some(({ name }) => name === account.name)) return err("name_taken");
+      rows.set(account.id, account);
+      return ok(undefined);
+    },
+    async update(id, changes) {
+      const row = rows.get(id);
+      if (row !== undefined) rows.set(id, { ...row, ...changes });
+      return row !== undefined;
+    },
+    remove: async (id) => rows.delete(id),
+  };
+}
+
+function createMemoryKeys(): ClientKeyStore & { rows: Map<ClientKeyId, ClientKeyRecord>; isBroken: boolean } {
+  const rows = new Map<ClientKeyId, ClientKeyRecord>();
+  const store = {
+    rows,
+    isBroken: false,
+    list: async () => [...rows.values()].reverse(),
+    async insert(record: ClientKeyRecord): Promise<Result<void, "name_taken">> {
+      const holds = ({ name, revokedAtMs }: ClientKeyRecord) => name === record.name && revokedAtMs === null;
+      if ([...rows.values()].some(holds)) return err("name_taken");
+      rows.set(record.id, record);
+      return ok(undefined);
+    },
+    async revoke(id: ClientKeyId, atMs: EpochMs) {
+      if (store.isBroken) throw new Error("Cannot write the database: the disk is full");
+      const row = rows.get(id);
+      if (row !== undefined) rows.set(id, { ...row, revokedAtMs: atMs });
+      return row !== undefined;
+    },
+    async touch(id: ClientKeyId, atMs: EpochMs) {
+      const row = rows.get(id);
+      if (row !== undefined) rows.set(id, { ...row, lastUsedAtMs: atMs });
+    },
+  };
+  return store;
+}
