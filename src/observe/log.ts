@@ -1,0 +1,148 @@
+import pino from "pino";
+import { prettyLine } from "./pretty-line.ts";
+import { describeError, escapeUnprintable, redact } from "./redact.ts";
+
+export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal";
+
+/** All that a line may carry. Bodies, headers and queries are no fields, so they cannot be logged. */
+export type LogFields = {
+  readonly requestId?: string | undefined;
+  readonly upstreamRequestId?: string | null | undefined;
+  readonly method?: string | undefined;
+  /** Without the query. */
+  readonly path?: string | undefined;
+  readonly account?: string | null | undefined;
+  /** The public id of a client key. */
+  readonly clientKey?: string | undefined;
+  readonly model?: string | null | undefined;
+  readonly status?: number | null | undefined;
+  readonly outcome?: string | undefined;
+  /** A stable word, never free text. */
+  readonly reason?: string | undefined;
+  readonly action?: string | undefined;
+  readonly attempts?: number | undefined;
+  readonly count?: number | undefined;
+  readonly bytes?: number | undefined;
+  readonly queueMs?: number | undefined;
+  readonly firstByteMs?: number | null | undefined;
+  readonly totalMs?: number | undefined;
+  /** RFC 3339. */
+  readonly until?: string | undefined;
+  readonly host?: string | undefined;
+  readonly port?: number | undefined;
+  readonly file?: string | undefined;
+  readonly version?: string | undefined;
+  readonly signal?: string | undefined;
+  readonly detail?: string | undefined;
+  /** Printed as names and messages, without stack. */
+  readonly error?: unknown;
+};
+
+type FieldName = keyof LogFields;
+
+const FIELD_NAMES = new Set<string>([
+  "requestId",
+  "upstreamRequestId",
+  "method",
+  "path",
+  "account",
+  "clientKey",
+  "model",
+  "status",
+  "outcome",
+  "reason",
+  "action",
+  "attempts",
+  "count",
+  "bytes",
+  "queueMs",
+  "firstByteMs",
+  "totalMs",
+  "until",
+  "host",
+  "port",
+  "file",
+  "version",
+  "signal",
+  "detail",
+  "error",
+] satisfies FieldName[]);
+
+/** A message is a sentence of ours without values; values are fields. Never throws. */
+export interface Log {
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
+  fatal(message: string, fields?: LogFields): void;
+  /** For callers that would compute a field in vain. */
+  isEnabled(level: LogLevel): boolean;
+  /** Lines that `write` refused since the start. */
+  readonly droppedLines: number;
+}
+
+export type LogOptions = {
+  readonly level: LogLevel;
+  readonly format: "pretty" | "json";
+  /** Takes one line with its line break, synchronously. If it throws (disk full, pipe closed) the line is dropped. */
+  readonly write: (line: string) => void;
+};
+
+const MAX_TEXT_CHARACTERS = 1_000;
+
+export function createLog({ level, format, write }: LogOptions): Log {
+  let droppedLines = 0;
+  const put = (line: string): void => {
+    try {
+      write(format === "pretty" ? prettyLine(line) : line);
+    } catch {
+      // A log that cannot be written must not stop the gateway; the metric shows the loss.
+      droppedLines += 1;
+    }
+  };
+  const logger = pino(
+    {
+      level,
+      base: null,
+      messageKey: "message",
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    { write: put },
+  );
+  const say =
+    (at: Exclude<LogLevel, "trace">) =>
+    (message: string, fields: LogFields = {}): void => {
+      if (logger.isLevelEnabled(at)) logger[at](allowed(fields), clean(message));
+    };
+  return {
+    debug: say("debug"),
+    info: say("info"),
+    warn: say("warn"),
+    error: say("error"),
+    fatal: say("fatal"),
+    isEnabled: (at) => logger.isLevelEnabled(at),
+    get droppedLines() {
+      return droppedLines;
+    },
+  };
+}
+
+/** The compiler keeps strange fields out of literals; this keeps them out of whatever else is passed. */
+function allowed(fields: LogFields): Record<string, string | number | boolean | null> {
+  const record: Record<string, string | number | boolean | null> = {};
+  for (const [name, value] of Object.entries(fields)) {
+    if (!FIELD_NAMES.has(name) || value === undefined) continue;
+    if (name === "error") record[name] = clean(describeError(value));
+    else if (typeof value === "number" || typeof value === "boolean" || value === null) record[name] = value;
+    // String() and not JSON: a Secret prints as its label.
+    else record[name] = clean(String(value));
+  }
+  return record;
+}
+
+function clean(text: string): string {
+  // Redacted before it is cut: half a credential would not be recognised.
+  const redacted = escapeUnprintable(redact(text));
+  return redacted.length > MAX_TEXT_CHARACTERS ? `${redacted.slice(0, MAX_TEXT_CHARACTERS)}...` : redacted;
+}

@@ -1,0 +1,172 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { AccountState, LedgerLag } from "../control/ports.ts";
+import type { RequestOutcome } from "../domain/ledger/record.ts";
+import type { Usage } from "../domain/usage/usage.ts";
+import type { DurationMs } from "../kernel/time.ts";
+
+/** Asked when somebody reads the metrics, never in between. Each answers at once, from memory. */
+export type MetricSources = {
+  readonly inFlightRequests: () => number;
+  readonly openStreams: () => number;
+  readonly waitingRequests: () => number;
+  readonly bodyBytesInUse: () => number;
+  readonly bodyBytesLimit: () => number;
+  readonly accountsByState: () => Readonly<Record<AccountState, number>>;
+  readonly ledgerLag: () => LedgerLag;
+  readonly droppedLogLines: () => number;
+};
+
+export type SettledFacts = {
+  readonly outcome: Exclude<RequestOutcome, "in_flight" | "interrupted">;
+  readonly status: number | null;
+  readonly queueMs: DurationMs;
+  readonly firstByteMs: DurationMs | null;
+  readonly usage: Usage | null;
+};
+
+export type AttemptFacts = {
+  /** A reason code of the pool: a closed set, so a safe label. */
+  readonly reason: string;
+  readonly status: number | null;
+  readonly action: "relay" | "retry_same" | "next";
+};
+
+/** Counting costs additions and one map look-up each; text is made in `render` alone. */
+export interface Metrics {
+  settled(facts: SettledFacts): void;
+  attempted(facts: AttemptFacts): void;
+  /** The text format of Prometheus 0.0.4. */
+  render(): Promise<string>;
+  readonly contentType: string;
+}
+
+const PREFIX = "better_ccflare_";
+const FIRST_BYTE_SECONDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600];
+const QUEUE_SECONDS = [0.1, 0.5, 1, 2.5, 5, 10, 20, 60];
+// A reason that is not known yet must not become a door to endless labels.
+const MAX_LABEL_SETS = 256;
+
+const TOKEN_KINDS = [
+  ["input", "inputTokens"],
+  ["cache_write_5m", "cacheWrite5mTokens"],
+  ["cache_write_1h", "cacheWrite1hTokens"],
+  ["cache_read", "cacheReadTokens"],
+  ["output", "outputTokens"],
+] as const satisfies readonly (readonly [string, keyof Usage])[];
+
+export function createMetrics(sources: MetricSources): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const requests = tally(registry, "requests_total", "Client requests by how they ended", ["outcome", "status"]);
+  const attempts = tally(registry, "attempts_total", "Requests sent upstream, by what followed", ["action", "status"]);
+  const failures = tally(registry, "upstream_failures_total", "Attempts that gave no answer to relay", ["reason"]);
+  const tokens = tally(registry, "tokens_total", "Tokens as the provider counted them", ["kind"]);
+  const queueWait = histogram(registry, "queue_wait_seconds", "Wait for an account, of those that waited", QUEUE_SECONDS);
+  const firstByte = histogram(registry, "first_byte_seconds", "From accept to the first body byte", FIRST_BYTE_SECONDS);
+  registerGauges(registry, sources);
+  return {
+    contentType: registry.contentType,
+    // hot path
+    settled({ outcome, status, queueMs, firstByteMs, usage }) {
+      requests.add(outcome, statusClass(status), 1);
+      if (queueMs > 0) queueWait.observe(queueMs / 1000);
+      if (firstByteMs !== null) firstByte.observe(firstByteMs / 1000);
+      if (usage === null) return;
+      for (const [kind, field] of TOKEN_KINDS) {
+        const count = usage[field];
+        if (count !== null && count > 0) tokens.add(kind, "", count);
+      }
+    },
+    // hot path
+    attempted({ reason, status, action }) {
+      attempts.add(action, statusClass(status), 1);
+      if (action !== "relay") failures.add(reason, "", 1);
+    },
+    render: () => registry.metrics(),
+  };
+}
+
+const STATUS_CLASSES = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"] as const;
+
+function statusClass(status: number | null): string {
+  return status === null ? "none" : (STATUS_CLASSES[Math.trunc(status / 100)] ?? "other");
+}
+
+type Tally = { add(first: string, second: string, count: number): void };
+
+/** A counter kept as plain numbers by one or two labels; prom-client sees it when it is read. */
+function tally(registry: Registry, name: string, help: string, labelNames: readonly [string] | readonly [string, string]): Tally {
+  const counts = new Map<string, Map<string, number>>();
+  let labelSets = 0;
+  const [firstLabel, secondLabel] = labelNames;
+  const counter = new Counter({
+    name: PREFIX + name,
+    help,
+    labelNames: [...labelNames],
+    registers: [registry],
+    collect() {
+      counter.reset();
+      for (const [first, row] of counts) {
+        for (const [second, count] of row) {
+          counter.inc(secondLabel === undefined ? { [firstLabel]: first } : { [firstLabel]: first, [secondLabel]: second }, count);
+        }
+      }
+    },
+  });
+  return {
+    add(first, second, count) {
+      const row = counts.get(first) ?? new Map<string, number>();
+      const before = row.get(second);
+      if (before === undefined) {
+        if (labelSets >= MAX_LABEL_SETS) return;
+        labelSets += 1;
+        counts.set(first, row);
+      }
+      row.set(second, (before ?? 0) + count);
+    },
+  };
+}
+
+function histogram(registry: Registry, name: string, help: string, buckets: number[]): Histogram {
+  return new Histogram({ name: PREFIX + name, help, buckets, registers: [registry] });
+}
+
+function registerGauges(registry: Registry, sources: MetricSources): void {
+  const gauge = (name: string, help: string, read: () => number): void => {
+    const made: Gauge = new Gauge({
+      name: PREFIX + name,
+      help,
+      registers: [registry],
+      collect: () => made.set(read()),
+    });
+  };
+  gauge("requests_in_flight", "Client requests that are not settled", sources.inFlightRequests);
+  gauge("streams_open", "Streamed answers that are being relayed", sources.openStreams);
+  gauge("queue_waiting", "Requests that wait for an account", sources.waitingRequests);
+  gauge("body_bytes_in_use", "Request body bytes held in memory", sources.bodyBytesInUse);
+  gauge("body_bytes_limit", "Request body bytes that may be held", sources.bodyBytesLimit);
+  gauge("ledger_pending_entries", "Entries on disk that are not in the database", () => sources.ledgerLag().pendingEntries);
+  gauge("ledger_lag_seconds", "Age of the oldest pending entry", () => (sources.ledgerLag().oldestPendingMs ?? 0) / 1000);
+  const total = (name: string, help: string, read: () => number): void => {
+    const made: Counter = new Counter({
+      name: PREFIX + name,
+      help,
+      registers: [registry],
+      collect() {
+        made.reset();
+        made.inc(read());
+      },
+    });
+  };
+  total("ledger_dropped_total", "Entries lost since the start", () => sources.ledgerLag().droppedEntries);
+  total("log_dropped_total", "Log lines lost since the start", sources.droppedLogLines);
+  const accounts: Gauge<"state"> = new Gauge({
+    name: `${PREFIX}accounts`,
+    help: "Accounts by state",
+    labelNames: ["state"],
+    registers: [registry],
+    collect() {
+      for (const [state, count] of Object.entries(sources.accountsByState())) accounts.set({ state }, count);
+    },
+  });
+}
