@@ -1,20 +1,18 @@
 import { type Command, InvalidArgumentError } from "commander";
 import {
-  type AccountDetailWire,
-  type AccountWindowWire,
-  type AccountWire,
+  type AddAccount,
   accountDetailSchema,
   accountListSchema,
   accountSchema,
   accountTestSchema,
-  type AddAccount,
   addedAccountSchema,
   removedAccountSchema,
 } from "../contract/accounts.ts";
+import { renderAccount, renderAccounts } from "./account-view.ts";
 import { type AdminClient, segment } from "./admin-client.ts";
 import { CliFailure, type CliIo, EXIT, emit } from "./cli-io.ts";
 import { readSecret } from "./read-secret.ts";
-import { orDash, printable, renderFields, renderTable, shortInstant } from "./table.ts";
+import { printable } from "./table.ts";
 
 type JsonOption = { readonly json?: boolean };
 
@@ -40,22 +38,19 @@ Examples:
 
 export function addAccountCommands(program: Command, io: CliIo, client: AdminClient): void {
   const account = program.command("account").description("Accounts that the gateway spreads requests over");
+  const reach = { io, client };
+  addReadCommands(account, reach);
+  addAddCommand(account, reach);
+  addSwitch(account, { verb: "pause", done: "Paused", help: "Use an account no more, until it is resumed" }, reach);
+  addSwitch(account, { verb: "resume", done: "Resumed", help: "Use an account again and forget its benches" }, reach);
+  addRemoveCommand(account, reach);
+  addTestCommand(account, reach);
+}
 
-  account
-    .command("add")
-    .description("Add an account; its key is read from standard input, or asked for, never from the command line")
-    .argument("<name>", "1 to 64 characters of A-Z, a-z, 0-9, dot, underscore, hyphen")
-    .requiredOption("--provider <provider>", "anthropic", parseProvider)
-    .option("--key-stdin", "the credential is an API key (sent as x-api-key)")
-    .option("--bearer-stdin", "the credential is a bearer token (sent as Authorization)")
-    .option("--base-url <url>", "where the provider is (default: https://api.anthropic.com)")
-    .option("--priority <number>", "0 to 1000, lower is used first (default: 100)", parseWholeNumber)
-    .option("--organization <id>", "the organization that owns its rate limits")
-    .option("--workspace <id>", "the workspace that owns its prompt cache")
-    .option("--json", "print JSON")
-    .addHelpText("after", ADD_EXAMPLES)
-    .action((name: string, options: AddOptions) => addAccount(name, options, { io, client }));
+type Reach = { readonly io: CliIo; readonly client: AdminClient };
+type Switch = { readonly verb: "pause" | "resume"; readonly done: string; readonly help: string };
 
+function addReadCommands(account: Command, { io, client }: Reach): void {
   account
     .command("list")
     .description("List accounts, first used first")
@@ -74,18 +69,36 @@ export function addAccountCommands(program: Command, io: CliIo, client: AdminCli
       const shown = await client.get(`/api/accounts/${segment(nameOrId)}`, accountDetailSchema);
       emit(io, options.json === true, shown, renderAccount);
     });
+}
 
-  addSwitch(account, { verb: "pause", done: "Paused", help: "Use an account no more, until it is resumed" }, { io, client });
-  addSwitch(account, { verb: "resume", done: "Resumed", help: "Use an account again and forget its benches" }, { io, client });
+function addAddCommand(account: Command, reach: Reach): void {
+  account
+    .command("add")
+    .description("Add an account; its key is read from standard input, or asked for, never from the command line")
+    .argument("<name>", "1 to 64 characters of A-Z, a-z, 0-9, dot, underscore, hyphen")
+    .requiredOption("--provider <provider>", "anthropic", parseProvider)
+    .option("--key-stdin", "the credential is an API key (sent as x-api-key)")
+    .option("--bearer-stdin", "the credential is a bearer token (sent as Authorization)")
+    .option("--base-url <url>", "where the provider is (default: https://api.anthropic.com)")
+    .option("--priority <number>", "0 to 1000, lower is used first (default: 100)", parseWholeNumber)
+    .option("--organization <id>", "the organization that owns its rate limits")
+    .option("--workspace <id>", "the workspace that owns its prompt cache")
+    .option("--json", "print JSON")
+    .addHelpText("after", ADD_EXAMPLES)
+    .action((name: string, options: AddOptions) => addAccount(name, options, reach));
+}
 
+function addRemoveCommand(account: Command, reach: Reach): void {
   account
     .command("remove")
     .description("Remove an account and forget its credential")
     .argument("<account>", "name or id")
     .option("--yes", "do not ask")
     .option("--json", "print JSON")
-    .action((nameOrId: string, options: JsonOption & { yes?: boolean }) => removeAccount(nameOrId, options, { io, client }));
+    .action((nameOrId: string, options: JsonOption & { yes?: boolean }) => removeAccount(nameOrId, options, reach));
+}
 
+function addTestCommand(account: Command, { io, client }: Reach): void {
   account
     .command("test")
     .description("Ask the provider whether an account's credential works")
@@ -93,15 +106,17 @@ export function addAccountCommands(program: Command, io: CliIo, client: AdminCli
     .option("--json", "print JSON")
     .action(async (nameOrId: string, options: JsonOption) => {
       const tested = await client.post(`/api/accounts/${segment(nameOrId)}/test`, accountTestSchema);
-      emit(io, options.json === true, tested, ({ name, isOk, detail }) => `${isOk ? "ok" : "FAIL"}  ${name}  ${printable(detail)}`);
+      emit(
+        io,
+        options.json === true,
+        tested,
+        ({ name, isOk, detail }) => `${isOk ? "ok" : "FAIL"}  ${name}  ${printable(detail)}`,
+      );
       if (!tested.isOk) {
         throw new CliFailure(EXIT.refused, `Cannot use account "${tested.name}": ${tested.detail}`);
       }
     });
 }
-
-type Reach = { readonly io: CliIo; readonly client: AdminClient };
-type Switch = { readonly verb: "pause" | "resume"; readonly done: string; readonly help: string };
 
 function addSwitch(parent: Command, { verb, done, help }: Switch, { io, client }: Reach): void {
   parent
@@ -131,7 +146,12 @@ async function addAccount(name: string, options: AddOptions, { io, client }: Rea
     ...(options.workspace === undefined ? {} : { workspace: options.workspace }),
   };
   const added = await client.post("/api/accounts", addedAccountSchema, body);
-  emit(io, options.json === true, added, ({ id, modelCount }) => `Added account "${name}" (${id}); ${modelCount} models`);
+  emit(
+    io,
+    options.json === true,
+    added,
+    ({ id, modelCount }) => `Added account "${name}" (${id}); ${modelCount} models`,
+  );
   if (added.warning !== null) io.stderr(`warning: ${printable(added.warning)}\n`);
 }
 
@@ -141,58 +161,14 @@ async function removeAccount(nameOrId: string, options: JsonOption & { yes?: boo
       throw new CliFailure(EXIT.usage, "Cannot remove account: nobody is there to ask", "give --yes");
     }
     const shown = await client.get(`/api/accounts/${segment(nameOrId)}`, accountSchema);
-    const answer = await io.ask(`Remove account "${shown.name}" and forget its credential? [y/N] `, { isHidden: false });
-    if (!/^y(es)?$/i.test(answer.trim())) throw new CliFailure(EXIT.refused, "Cannot remove account: you did not confirm");
+    const answer = await io.ask(`Remove account "${shown.name}" and forget its credential? [y/N] `, {
+      isHidden: false,
+    });
+    if (!/^y(es)?$/i.test(answer.trim()))
+      throw new CliFailure(EXIT.refused, "Cannot remove account: you did not confirm");
   }
   const removed = await client.remove(`/api/accounts/${segment(nameOrId)}`, removedAccountSchema);
   emit(io, options.json === true, removed, ({ name }) => `Removed account "${name}"`);
-}
-
-function renderAccounts(accounts: readonly AccountWire[]): string {
-  if (accounts.length === 0) return "No accounts yet";
-  const rows = accounts.map((account) => [
-    account.name,
-    account.state,
-    String(account.priority),
-    account.provider,
-    account.baseUrl,
-    String(account.modelCount),
-    shortInstant(account.until),
-    account.reason ?? "",
-  ]);
-  return renderTable(["NAME", "STATE", "PRIORITY", "PROVIDER", "BASE URL", "MODELS", "UNTIL (UTC)", "REASON"], rows, [2, 5]);
-}
-
-function renderAccount(account: AccountDetailWire): string {
-  const fields = renderFields([
-    ["Name", account.name],
-    ["Id", account.id],
-    ["State", account.state],
-    ["Reason", orDash(account.reason)],
-    ["Until (UTC)", shortInstant(account.until)],
-    ["Provider", account.provider],
-    ["Base URL", account.baseUrl],
-    ["Credential", account.credentialKind],
-    ["Priority", String(account.priority)],
-    ["Organization", orDash(account.organization)],
-    ["Workspace", orDash(account.workspace)],
-    ["Created (UTC)", shortInstant(account.createdAt)],
-    ["Models", account.models.map(({ id }) => id).join(", ") || "not known yet"],
-  ]);
-  return account.windows.length === 0 ? fields : `${fields}\n\n${renderWindows(account.windows)}`;
-}
-
-function renderWindows(windows: readonly AccountWindowWire[]): string {
-  const rows = windows.map((window) => [
-    window.name,
-    window.modelClass ?? "all",
-    orDash(window.status),
-    orDash(window.limit),
-    orDash(window.remaining),
-    window.usedRatio === null ? "-" : `${Math.round(window.usedRatio * 100)} %`,
-    shortInstant(window.resetAt),
-  ]);
-  return renderTable(["WINDOW", "MODELS", "STATUS", "LIMIT", "REMAINING", "USED", "RESET (UTC)"], rows, [3, 4, 5]);
 }
 
 function parseProvider(text: string): "anthropic" {

@@ -1,11 +1,12 @@
-import { z } from "zod";
+import type { z } from "zod";
 import { errorAnswerSchema } from "../contract/refusal.ts";
 import { CliFailure, EXIT } from "./cli-io.ts";
 
 /** Longer than the slowest answer (`account test` and `account add` ask the provider for at most 10 s). */
 const ANSWER_TIMEOUT_MS = 20_000;
 
-const START_ADVICE = "start the gateway with `npm start` (or `bun start`), or name its data directory in BETTER_CCFLARE_DATA_DIR";
+const START_ADVICE =
+  "start the gateway with `npm start` (or `bun start`), or name its data directory in BETTER_CCFLARE_DATA_DIR";
 
 /** Calls the running gateway. Every method gives the parsed answer or throws a CliFailure. */
 export type AdminClient = {
@@ -25,7 +26,11 @@ export function createAdminClient(socketPath: string): AdminClient {
     if (!response.ok) throw refused(response.status, answer);
     const parsed = schema.safeParse(answer);
     if (parsed.success) return parsed.data;
-    throw new CliFailure(EXIT.refused, `Cannot read the answer to ${init.method} ${path}`, "use the CLI of the same version");
+    throw new CliFailure(
+      EXIT.refused,
+      `Cannot read the answer to ${init.method} ${path}`,
+      "use the CLI of the same version",
+    );
   }
 
   return {
@@ -66,10 +71,18 @@ function unreachable(socketPath: string, cause: unknown): CliFailure {
   const code = codeOf(cause);
   const reach = `Cannot reach the gateway at ${socketPath}`;
   if (code === "EACCES" || code === "EPERM") {
-    return new CliFailure(EXIT.unreachable, `${reach}: its socket belongs to another user`, "run the CLI as the gateway's user");
+    return new CliFailure(
+      EXIT.unreachable,
+      `${reach}: its socket belongs to another user`,
+      "run the CLI as the gateway's user",
+    );
   }
   if (code === "TimeoutError") {
-    return new CliFailure(EXIT.unreachable, `${reach}: no answer within ${ANSWER_TIMEOUT_MS / 1000} s`, "read the gateway's log");
+    return new CliFailure(
+      EXIT.unreachable,
+      `${reach}: no answer within ${ANSWER_TIMEOUT_MS / 1000} s`,
+      "read the gateway's log",
+    );
   }
   return new CliFailure(EXIT.unreachable, `${reach}: it is not running (${code})`, START_ADVICE);
 }

@@ -84,5 +84,7 @@ function renderReport(io: CliIo, { checks, clientSetup: setup }: Report): string
     `${isOk ? "ok  " : "FAIL"}  ${name.padEnd(width)}  ${printable(detail)}`,
     ...(fix === null ? [] : [`      ${"".padEnd(width)}  fix: ${asCalled(io, fix)}`]),
   ]);
-  return setup.length === 0 ? lines.join("\n") : [...lines, "", "For the client:", ...setup.map((line) => `  ${line}`)].join("\n");
+  return setup.length === 0
+    ? lines.join("\n")
+    : [...lines, "", "For the client:", ...setup.map((line) => `  ${line}`)].join("\n");
 }

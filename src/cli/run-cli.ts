@@ -29,7 +29,11 @@ function createProgram(io: CliIo): Command {
     .version(io.version)
     .exitOverride()
     .showHelpAfterError("(add --help for the options)")
-    .configureOutput({ writeOut: io.stdout, writeErr: io.stderr, outputError: (text, write) => write(withoutValues(text)) });
+    .configureOutput({
+      writeOut: io.stdout,
+      writeErr: io.stderr,
+      outputError: (text, write) => write(withoutValues(text)),
+    });
   const client = createAdminClient(io.socketPath);
   addAccountCommands(program, io, client);
   addKeyCommands(program, io, client);

@@ -2,13 +2,25 @@ import { expect, test } from "bun:test";
 import { printable, renderFields, renderTable, shortInstant } from "./table.ts";
 
 test("aligns text left and figures right, without trailing spaces", () => {
-  expect(renderTable(["NAME", "COUNT", "NOTE"], [["a", "5", ""], ["longer", "1234567", "x"]], [1])).toBe(
-    ["NAME      COUNT  NOTE", "a             5", "longer  1234567  x"].join("\n"),
-  );
+  expect(
+    renderTable(
+      ["NAME", "COUNT", "NOTE"],
+      [
+        ["a", "5", ""],
+        ["longer", "1234567", "x"],
+      ],
+      [1],
+    ),
+  ).toBe(["NAME      COUNT  NOTE", "a             5", "longer  1234567  x"].join("\n"));
 });
 
 test("puts the values of fields under each other", () => {
-  expect(renderFields([["Id", "1"], ["Name", "work"]])).toBe("Id:   1\nName: work");
+  expect(
+    renderFields([
+      ["Id", "1"],
+      ["Name", "work"],
+    ]),
+  ).toBe("Id:   1\nName: work");
 });
 
 test.each(["\u001b[31mred", "a\nb", "a\rb", "a\u0007", "a\u009b1m", "a\u202eb", "a\u2028b"])("disarms %j", (text) => {

@@ -10,7 +10,9 @@ export const createKeySchema = z
   .meta({ id: "CreateKey" });
 
 /** The only answer that holds a key. */
-export const createdKeySchema = z.object({ id: z.string(), name: z.string(), key: z.string() }).meta({ id: "CreatedKey" });
+export const createdKeySchema = z
+  .object({ id: z.string(), name: z.string(), key: z.string() })
+  .meta({ id: "CreatedKey" });
 
 export const keySchema = z
   .object({

@@ -13,7 +13,10 @@ test.each([
   expect(spanSchema.safeParse(text).success).toBeTrue();
 });
 
-test.each(["", "0h", "01h", "h", "24", "24 h", "1.5h", "-1h", "+1h", "24H", "1y", "1000000s", "24h\n"])("refuses %j", (text) => {
-  expect(spanMs(text)).toBeNull();
-  expect(spanSchema.safeParse(text).success).toBeFalse();
-});
+test.each(["", "0h", "01h", "h", "24", "24 h", "1.5h", "-1h", "+1h", "24H", "1y", "1000000s", "24h\n"])(
+  "refuses %j",
+  (text) => {
+    expect(spanMs(text)).toBeNull();
+    expect(spanSchema.safeParse(text).success).toBeFalse();
+  },
+);

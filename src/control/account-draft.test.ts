@@ -35,7 +35,9 @@ test("keeps the spelling that the base URL rule gives", () => {
 });
 
 test("passes on why the base URL rule refuses", () => {
-  const draft = parseAccountDraft({ ...COMMAND, baseUrl: "http://10.0.0.1" }, () => err("10.0.0.1 is a private address"));
+  const draft = parseAccountDraft({ ...COMMAND, baseUrl: "http://10.0.0.1" }, () =>
+    err("10.0.0.1 is a private address"),
+  );
   expect(draft).toEqual({
     ok: false,
     error: {

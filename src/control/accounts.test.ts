@@ -154,7 +154,10 @@ describe("testing", () => {
     const world = await createControlWorld();
     const { id } = await addWork(world);
     world.provider.answer = ok(MODELS);
-    expect(await world.accounts.test("work")).toMatchObject({ ok: true, value: { isOk: true, status: 200, modelCount: 1 } });
+    expect(await world.accounts.test("work")).toMatchObject({
+      ok: true,
+      value: { isOk: true, status: 200, modelCount: 1 },
+    });
     expect(world.stores.accountStore.rows.get(id)?.models).toEqual(MODELS);
   });
 
@@ -163,7 +166,10 @@ describe("testing", () => {
     await addWork(world);
     world.provider.answer = err({ status: 401, detail: "The provider refuses the credential" });
     const tested = await world.accounts.test("work");
-    expect(tested).toMatchObject({ ok: true, value: { isOk: false, status: 401, detail: "The provider refuses the credential" } });
+    expect(tested).toMatchObject({
+      ok: true,
+      value: { isOk: false, status: 401, detail: "The provider refuses the credential" },
+    });
   });
 });
 
@@ -177,6 +183,7 @@ test("refuses what concerns an account that is not there", async () => {
     await accounts.test("ghost"),
   ]) {
     expect(answer).toMatchObject({ ok: false, error: { code: "account_not_found" } });
-    if (!answer.ok) expect(answer.error.message).toMatch(/^Cannot [a-z]+ account "ghost": no account has this name or id$/);
+    if (!answer.ok)
+      expect(answer.error.message).toMatch(/^Cannot [a-z]+ account "ghost": no account has this name or id$/);
   }
 });

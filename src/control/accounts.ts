@@ -2,7 +2,7 @@ import type { Account, AccountId, KnownModel } from "../domain/account/account.t
 import { err, ok, type Result } from "../kernel/result.ts";
 import type { Secret } from "../kernel/secret.ts";
 import { type AddAccountCommand, parseAccountDraft } from "./account-draft.ts";
-import { createAccountRoster, type UnusableAccount } from "./account-roster.ts";
+import { type AccountRoster, createAccountRoster, type UnusableAccount } from "./account-roster.ts";
 import type {
   AccountChanges,
   AccountCondition,
@@ -59,99 +59,113 @@ export type AccountServiceNeeds = {
 
 /** Owns the in-memory snapshot of the accounts: memory follows the store, and the data plane reads memory. */
 export function createAccountService(needs: AccountServiceNeeds): AccountService {
-  const { store, vault, pool } = needs;
-  const roster = createAccountRoster(vault);
-
-  const report = (account: Account): AccountReport => ({
-    account,
-    condition: conditionOf(account, pool, roster.unusableReason(account.id)),
-  });
-  const find = (doing: string, nameOrId: string): Result<Account, Refusal> => {
-    const account = roster.find(nameOrId);
-    return account === null ? err(notFound(doing, nameOrId)) : ok(account);
-  };
-  const change = async (doing: string, nameOrId: string, changes: AccountChanges) => {
-    const found = find(doing, nameOrId);
-    if (!found.ok) return found;
-    const isStored = await store.update(found.value.id, changes);
-    const changed = isStored ? roster.change(found.value.id, changes) : null;
-    return changed === null ? err(notFound(doing, nameOrId)) : ok(changed);
-  };
-  const learnModels = async (account: Account, credential: Secret) => {
-    const listed = await needs.probe.listModels(account, credential);
-    if (listed.ok && !haveSameModels(listed.value, account.models)) {
-      if (await store.update(account.id, { models: listed.value })) roster.change(account.id, { models: listed.value });
-    }
-    return listed;
-  };
-
+  const roster = createAccountRoster(needs.vault);
+  const inside: Inside = { needs, roster };
   return {
     async load() {
-      roster.replaceAll(await store.list());
+      roster.replaceAll(await needs.store.list());
       return roster.unusable();
     },
     snapshot: roster.snapshot,
     credential: roster.credential,
-    list: () => roster.snapshot().map(report),
+    list: () => roster.snapshot().map((account) => report(inside, account)),
     show(nameOrId) {
-      const found = find("show account", nameOrId);
-      return found.ok ? ok(report(found.value)) : found;
+      const found = find(inside, "show account", nameOrId);
+      return found.ok ? ok(report(inside, found.value)) : found;
     },
-    async add(command) {
-      const draft = parseAccountDraft(command, needs.baseUrlRule);
-      if (!draft.ok) return draft;
-      if (roster.find(draft.value.name) !== null) return err(nameTaken(draft.value.name));
-
-      const { credential, ...fields } = draft.value;
-      const account: Account = {
-        ...fields,
-        id: needs.newAccountId(),
-        isPaused: false,
-        createdAtMs: needs.clock.now(),
-        models: [],
-      };
-      const envelope = vault.sealCredential(account.id, FIRST_GENERATION, credential);
-      const inserted = await store.insert({ ...account, credential: envelope, generation: FIRST_GENERATION });
-      if (!inserted.ok) return err(nameTaken(account.name));
-      roster.put(account, credential);
-
-      const listed = await learnModels(account, credential);
-      const warning = listed.ok ? null : `Cannot list the models of "${account.name}": ${listed.error.detail}`;
-      return ok({ ...report(roster.find(account.id) ?? account), warning });
-    },
-    async pause(nameOrId) {
-      const changed = await change("pause account", nameOrId, { isPaused: true });
-      return changed.ok ? ok(report(changed.value)) : changed;
-    },
+    add: (command) => addAccount(inside, command),
+    pause: (nameOrId) => changeAccount(inside, nameOrId, { doing: "pause account", changes: { isPaused: true } }),
     async resume(nameOrId) {
-      const changed = await change("resume account", nameOrId, { isPaused: false });
-      if (!changed.ok) return changed;
-      pool.reset(changed.value.id);
-      return ok(report(changed.value));
+      const found = find(inside, "resume account", nameOrId);
+      if (found.ok) needs.pool.reset(found.value.id);
+      return changeAccount(inside, nameOrId, { doing: "resume account", changes: { isPaused: false } });
     },
-    async remove(nameOrId) {
-      const found = find("remove account", nameOrId);
-      if (!found.ok) return found;
-      const isRemoved = await store.remove(found.value.id);
-      roster.drop(found.value.id);
-      pool.reset(found.value.id);
-      return isRemoved ? found : err(notFound("remove account", nameOrId));
-    },
-    async test(nameOrId) {
-      const found = find("test account", nameOrId);
-      if (!found.ok) return found;
-      const account = found.value;
-      const credential = roster.credential(account);
-      if (credential === null) return ok(unopened(account, roster.unusableReason(account.id)));
-      const listed = await learnModels(account, credential);
-      if (!listed.ok) return ok({ account, isOk: false, ...listed.error, modelCount: account.models.length });
-      const modelCount = listed.value.length;
-      return ok({ account, isOk: true, status: 200, detail: `The provider lists ${modelCount} models`, modelCount });
-    },
+    remove: (nameOrId) => removeAccount(inside, nameOrId),
+    test: (nameOrId) => testAccount(inside, nameOrId),
   };
 }
 
 const FIRST_GENERATION = 1;
+
+type Inside = { readonly needs: AccountServiceNeeds; readonly roster: AccountRoster };
+type Change = { readonly doing: string; readonly changes: AccountChanges };
+
+async function addAccount(
+  { needs, roster }: Inside,
+  command: AddAccountCommand,
+): Promise<Result<AddedAccount, Refusal>> {
+  const draft = parseAccountDraft(command, needs.baseUrlRule);
+  if (!draft.ok) return draft;
+  if (roster.find(draft.value.name) !== null) return err(nameTaken(draft.value.name));
+
+  const { credential, ...fields } = draft.value;
+  const account: Account = {
+    ...fields,
+    id: needs.newAccountId(),
+    isPaused: false,
+    createdAtMs: needs.clock.now(),
+    models: [],
+  };
+  const envelope = needs.vault.sealCredential(account.id, FIRST_GENERATION, credential);
+  const inserted = await needs.store.insert({ ...account, credential: envelope, generation: FIRST_GENERATION });
+  if (!inserted.ok) return err(nameTaken(account.name));
+  roster.put(account, credential);
+
+  const listed = await learnModels({ needs, roster }, account, credential);
+  const warning = listed.ok ? null : `Cannot list the models of "${account.name}": ${listed.error.detail}`;
+  return ok({ ...report({ needs, roster }, roster.find(account.id) ?? account), warning });
+}
+
+async function changeAccount(
+  inside: Inside,
+  nameOrId: string,
+  change: Change,
+): Promise<Result<AccountReport, Refusal>> {
+  const found = find(inside, change.doing, nameOrId);
+  if (!found.ok) return found;
+  const isStored = await inside.needs.store.update(found.value.id, change.changes);
+  const changed = isStored ? inside.roster.change(found.value.id, change.changes) : null;
+  return changed === null ? err(notFound(change.doing, nameOrId)) : ok(report(inside, changed));
+}
+
+async function removeAccount(inside: Inside, nameOrId: string): Promise<Result<Account, Refusal>> {
+  const found = find(inside, "remove account", nameOrId);
+  if (!found.ok) return found;
+  const isRemoved = await inside.needs.store.remove(found.value.id);
+  inside.roster.drop(found.value.id);
+  inside.needs.pool.reset(found.value.id);
+  return isRemoved ? found : err(notFound("remove account", nameOrId));
+}
+
+async function testAccount(inside: Inside, nameOrId: string): Promise<Result<AccountTest, Refusal>> {
+  const found = find(inside, "test account", nameOrId);
+  if (!found.ok) return found;
+  const account = found.value;
+  const credential = inside.roster.credential(account);
+  if (credential === null) return ok(unopened(account, inside.roster.unusableReason(account.id)));
+  const listed = await learnModels(inside, account, credential);
+  if (!listed.ok) return ok({ account, isOk: false, ...listed.error, modelCount: account.models.length });
+  const modelCount = listed.value.length;
+  return ok({ account, isOk: true, status: 200, detail: `The provider lists ${modelCount} models`, modelCount });
+}
+
+/** Asks the provider, and keeps its answer when it says something new. */
+async function learnModels({ needs, roster }: Inside, account: Account, credential: Secret) {
+  const listed = await needs.probe.listModels(account, credential);
+  if (!listed.ok || haveSameModels(listed.value, account.models)) return listed;
+  const changes = { models: listed.value };
+  if (await needs.store.update(account.id, changes)) roster.change(account.id, changes);
+  return listed;
+}
+
+function find({ roster }: Inside, doing: string, nameOrId: string): Result<Account, Refusal> {
+  const account = roster.find(nameOrId);
+  return account === null ? err(notFound(doing, nameOrId)) : ok(account);
+}
+
+function report({ needs, roster }: Inside, account: Account): AccountReport {
+  return { account, condition: conditionOf(account, needs.pool, roster.unusableReason(account.id)) };
+}
 
 function conditionOf(account: Account, pool: PoolView, unusableReason: string | null): AccountCondition {
   const condition = pool.describe(account);
@@ -159,7 +173,9 @@ function conditionOf(account: Account, pool: PoolView, unusableReason: string | 
     return { ...condition, state: "dead", reason: `Cannot open its credential: ${unusableReason}`, untilMs: null };
   }
   // The operator's own pause is what they look for first; what the pool thinks stays visible in the windows.
-  return account.isPaused ? { ...condition, state: "paused", reason: "Paused by an operator", untilMs: null } : condition;
+  return account.isPaused
+    ? { ...condition, state: "paused", reason: "Paused by an operator", untilMs: null }
+    : condition;
 }
 
 function unopened(account: Account, reason: string | null): AccountTest {

@@ -37,7 +37,10 @@ export async function createControlWorld() {
   const clock = { nowMs: START, now: () => clock.nowMs };
   const dataKeys: WrappedDataKey[] = [];
   const masterKey = masterKeyFromBytes(randomBytes(32));
-  const store = { list: async () => dataKeys, insert: async (keys: readonly WrappedDataKey[]) => void dataKeys.push(...keys) };
+  const store = {
+    list: async () => dataKeys,
+    insert: async (keys: readonly WrappedDataKey[]) => void dataKeys.push(...keys),
+  };
   const keyring = await openKeyring({ masterKey, store, now: clock.now });
   const vault = createAccountVault(keyring);
   const verifier = createClientKeyVerifier(keyring, clock.now);
@@ -53,7 +56,10 @@ export async function createControlWorld() {
 
   const conditions = new Map<AccountId, AccountCondition>();
   const resets: AccountId[] = [];
-  const provider: { answer: Result<readonly KnownModel[], ProbeFailure>; askedWith: string[] } = { answer: ok([]), askedWith: [] };
+  const provider: { answer: Result<readonly KnownModel[], ProbeFailure>; askedWith: string[] } = {
+    answer: ok([]),
+    askedWith: [],
+  };
   const findings = {
     integrity: ok(undefined) as Result<void, string>,
     permissions: ok(undefined) as Result<void, string>,
@@ -86,7 +92,8 @@ export async function createControlWorld() {
       clock,
       newAccountId: () => accountId(randomUUID()),
     });
-  const openKeys = () => createKeyService({ store: keyStore, mint: createClientKeyMint(keyring), ring: verifier, clock });
+  const openKeys = () =>
+    createKeyService({ store: keyStore, mint: createClientKeyMint(keyring), ring: verifier, clock });
 
   const accounts = openAccounts();
   const keys = openKeys();

@@ -16,7 +16,8 @@ export function parseCredential(text: string): Result<Secret, Refusal> {
   if (text.length > MAX_CREDENTIAL_BYTES) {
     return invalid(`it has more than ${MAX_CREDENTIAL_BYTES} characters (${text.length})`);
   }
-  if (!VISIBLE_ASCII.test(text)) return invalid("it holds a space, a line break or another character no header may carry");
+  if (!VISIBLE_ASCII.test(text))
+    return invalid("it holds a space, a line break or another character no header may carry");
   if (PERSONAL_TOKEN.test(text)) {
     return err(
       refusal(

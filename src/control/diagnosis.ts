@@ -3,7 +3,12 @@ import type { KeyService } from "./keys.ts";
 import type { Inspector, LedgerLag } from "./ports.ts";
 
 /** One thing `doctor` looked at. `fix` says what to do when it is not well. */
-export type Check = { readonly name: string; readonly isOk: boolean; readonly detail: string; readonly fix: string | null };
+export type Check = {
+  readonly name: string;
+  readonly isOk: boolean;
+  readonly detail: string;
+  readonly fix: string | null;
+};
 
 /** An ingest that is further behind than this is stuck, not busy. */
 const MAX_LAG_MS = 60_000;

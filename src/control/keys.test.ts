@@ -60,7 +60,12 @@ test("a key that is revoked frees its name; the name then means the new key", as
 test("refuses a name in use, a bad name, and a key that is not there", async () => {
   const world = await createControlWorld();
   await createKey(world);
-  expect(await world.keys.create("laptop", null)).toMatchObject({ ok: false, error: { code: "name_taken", field: "name" } });
+  expect(await world.keys.create("laptop", null)).toMatchObject({
+    ok: false,
+    error: { code: "name_taken", field: "name" },
+  });
+  const [{ record } = { record: { id: "" } }] = await world.keys.list();
+  expect(await world.keys.create(record.id, null)).toMatchObject({ ok: false, error: { code: "name_taken" } });
   expect(await world.keys.create("a b", null)).toMatchObject({ ok: false, error: { code: "name_invalid" } });
   expect(await world.keys.revoke("ghost")).toMatchObject({ ok: false, error: { code: "key_not_found" } });
 });

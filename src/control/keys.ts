@@ -39,78 +39,97 @@ export type KeyServiceNeeds = {
   readonly clock: ControlClock;
 };
 
-export function createKeyService({ store, mint, ring, clock }: KeyServiceNeeds): KeyService {
-  let records = new Map<ClientKeyId, ClientKeyRecord>();
-
-  const find = (nameOrId: string): ClientKeyRecord | null => {
-    let named: ClientKeyRecord | null = null;
-    for (const record of records.values()) {
-      if (record.id === nameOrId) return record;
-      // A revoked key frees its name: the key that holds the name now is the one that is meant.
-      if (record.name === nameOrId && (named === null || record.revokedAtMs === null)) named = record;
-    }
-    return named;
-  };
-
+export function createKeyService(needs: KeyServiceNeeds): KeyService {
+  const { store, ring, clock } = needs;
+  const records = new Map<ClientKeyId, ClientKeyRecord>();
   return {
     async load() {
       const stored = await store.list();
-      records = new Map(stored.map((record) => [record.id, record]));
+      records.clear();
+      for (const record of stored) records.set(record.id, record);
       const live = stored.filter(({ revokedAtMs }) => revokedAtMs === null);
       for (const record of live) ring.set(record);
       return live.length;
     },
-    async create(nameText, expiresInMs) {
-      const name = parseName("create key", nameText);
-      if (!name.ok) return name;
-      if (expiresInMs !== null && (expiresInMs < MIN_EXPIRY_MS || expiresInMs > MAX_EXPIRY_MS)) {
-        const fact = "a key expires after at least 1 minute and at most 10 years";
-        return err(refusal("expiry_out_of_range", `Cannot create key "${name.value}": ${fact}`, "expiresIn"));
-      }
-      const holder = find(name.value);
-      if (holder !== null && holder.revokedAtMs === null) return err(nameTaken(name.value));
-
-      const minted = mint.create();
-      const nowMs = clock.now();
-      const record: ClientKeyRecord = {
-        id: minted.id,
-        name: name.value,
-        hmac: minted.hmac,
-        pepperVersion: minted.pepperVersion,
-        createdAtMs: nowMs,
-        revokedAtMs: null,
-        expiresAtMs: expiresInMs === null ? null : after(nowMs, expiresInMs),
-        lastUsedAtMs: null,
-      };
-      const inserted = await store.insert(record);
-      if (!inserted.ok) return err(nameTaken(name.value));
-      ring.set(record);
-      records.set(record.id, record);
-      return ok({ id: record.id, name: record.name, disclose: () => mint.disclose(minted) });
-    },
+    create: (name, expiresInMs) => createKey(needs, records, { name, expiresInMs }),
     async list() {
       const stored = await store.list();
       return stored.map((record) => describeKey(record, clock.now()));
     },
-    async revoke(nameOrId) {
-      const record = find(nameOrId);
-      const shown = JSON.stringify(nameOrId.slice(0, 80));
-      if (record === null) {
-        return err(refusal("key_not_found", `Cannot revoke key ${shown}: no key has this name or id`));
-      }
-      if (record.revokedAtMs !== null) {
-        return err(refusal("key_already_revoked", `Cannot revoke key ${shown}: it is revoked already`));
-      }
-      // The verifier first: a store that fails must not keep a leaked key alive in this process.
-      ring.remove(record.id);
-      const revokedAtMs = clock.now();
-      await store.revoke(record.id, revokedAtMs);
-      const revoked = { ...record, revokedAtMs };
-      records.set(record.id, revoked);
-      return ok({ record: revoked, state: "revoked" });
-    },
+    revoke: (nameOrId) => revokeKey(needs, records, nameOrId),
     nameOf: (id) => records.get(id)?.name ?? null,
   };
+}
+
+/** Every key by its id, in memory, revoked ones included: reports name them on each line. */
+type KnownKeys = Map<ClientKeyId, ClientKeyRecord>;
+type KeyDraft = { readonly name: string; readonly expiresInMs: DurationMs | null };
+
+async function createKey(
+  { store, mint, ring, clock }: KeyServiceNeeds,
+  known: KnownKeys,
+  draft: KeyDraft,
+): Promise<Result<CreatedKey, Refusal>> {
+  const name = parseName("create key", draft.name);
+  if (!name.ok) return name;
+  const { expiresInMs } = draft;
+  if (expiresInMs !== null && (expiresInMs < MIN_EXPIRY_MS || expiresInMs > MAX_EXPIRY_MS)) {
+    const fact = "a key expires after at least 1 minute and at most 10 years";
+    return err(refusal("expiry_out_of_range", `Cannot create key "${name.value}": ${fact}`, "expiresIn"));
+  }
+  const holder = findKey(known, name.value);
+  // An id is taken for good: what names a revoked key today must not name another one tomorrow.
+  if (holder !== null && (holder.revokedAtMs === null || holder.id === name.value)) return err(nameTaken(name.value));
+
+  const minted = mint.create();
+  const nowMs = clock.now();
+  const record: ClientKeyRecord = {
+    id: minted.id,
+    name: name.value,
+    hmac: minted.hmac,
+    pepperVersion: minted.pepperVersion,
+    createdAtMs: nowMs,
+    revokedAtMs: null,
+    expiresAtMs: expiresInMs === null ? null : after(nowMs, expiresInMs),
+    lastUsedAtMs: null,
+  };
+  const inserted = await store.insert(record);
+  if (!inserted.ok) return err(nameTaken(name.value));
+  known.set(record.id, record);
+  ring.set(record);
+  return ok({ id: record.id, name: record.name, disclose: () => mint.disclose(minted) });
+}
+
+async function revokeKey(
+  { store, ring, clock }: KeyServiceNeeds,
+  known: KnownKeys,
+  nameOrId: string,
+): Promise<Result<ClientKeyReport, Refusal>> {
+  const record = findKey(known, nameOrId);
+  const shown = JSON.stringify(nameOrId.slice(0, 80));
+  if (record === null) {
+    return err(refusal("key_not_found", `Cannot revoke key ${shown}: no key has this name or id`));
+  }
+  if (record.revokedAtMs !== null) {
+    return err(refusal("key_already_revoked", `Cannot revoke key ${shown}: it is revoked already`));
+  }
+  // The verifier first: a store that fails must not keep a leaked key alive in this process.
+  ring.remove(record.id);
+  const revoked = { ...record, revokedAtMs: clock.now() };
+  await store.revoke(record.id, revoked.revokedAtMs);
+  known.set(record.id, revoked);
+  return ok({ record: revoked, state: "revoked" });
+}
+
+/** By id, else by name. */
+function findKey(known: KnownKeys, nameOrId: string): ClientKeyRecord | null {
+  let named: ClientKeyRecord | null = null;
+  for (const record of known.values()) {
+    if (record.id === nameOrId) return record;
+    // A revoked key frees its name: the key that holds the name now is the one that is meant.
+    if (record.name === nameOrId && (named === null || record.revokedAtMs === null)) named = record;
+  }
+  return named;
 }
 
 function describeKey(record: ClientKeyRecord, nowMs: EpochMs): ClientKeyReport {

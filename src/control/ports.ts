@@ -15,9 +15,7 @@ export type StoredAccount = Account & {
   readonly generation: number;
 };
 
-export type AccountChanges = Partial<
-  Pick<Account, "isPaused" | "priority" | "organization" | "workspace" | "models">
->;
+export type AccountChanges = Partial<Pick<Account, "isPaused" | "priority" | "organization" | "workspace" | "models">>;
 
 export interface AccountStore {
   /** Every account, at most 10,000. */

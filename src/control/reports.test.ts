@@ -63,11 +63,19 @@ describe("requests", () => {
     if (!added.ok || !key.ok) throw new Error("not added");
     world.stores.ledger.rows.push(
       ROW,
-      { ...ROW, id: requestId("r2"), startedAtMs: epochMs(START + 1), accountId: added.value.account.id, clientKeyId: key.value.id },
+      {
+        ...ROW,
+        id: requestId("r2"),
+        startedAtMs: epochMs(START + 1),
+        accountId: added.value.account.id,
+        clientKeyId: key.value.id,
+      },
       { ...ROW, id: requestId("r3"), startedAtMs: epochMs(START + 2), accountId: accountId("removed") },
     );
     const reports = await world.requests.newest(10);
-    expect(reports.map(({ row, accountName, clientKeyName }) => [row.id as string, accountName, clientKeyName])).toEqual([
+    expect(
+      reports.map(({ row, accountName, clientKeyName }) => [row.id as string, accountName, clientKeyName]),
+    ).toEqual([
       ["r3", "removed", "gone000000"],
       ["r2", "work", "laptop"],
       ["r1", null, "gone000000"],
@@ -76,7 +84,10 @@ describe("requests", () => {
 
   test("one that the ledger does not hold is refused", async () => {
     const world = await createControlWorld();
-    expect(await world.requests.get(requestId("r9"))).toMatchObject({ ok: false, error: { code: "request_not_found" } });
+    expect(await world.requests.get(requestId("r9"))).toMatchObject({
+      ok: false,
+      error: { code: "request_not_found" },
+    });
   });
 });
 
@@ -167,7 +178,11 @@ describe("diagnosis", () => {
 
   test.each<[string, LedgerLag, readonly string[]]>([
     ["a short lag is work", { pendingEntries: 5000, oldestPendingMs: durationMs(60_000), droppedEntries: 0 }, []],
-    ["a long lag is a fault", { pendingEntries: 1, oldestPendingMs: durationMs(60_001), droppedEntries: 0 }, ["ledger"]],
+    [
+      "a long lag is a fault",
+      { pendingEntries: 1, oldestPendingMs: durationMs(60_001), droppedEntries: 0 },
+      ["ledger"],
+    ],
     ["a lost entry is a fault", { pendingEntries: 0, oldestPendingMs: null, droppedEntries: 1 }, ["ledger"]],
   ])("%s", async (_what, lag, expected) => {
     const { world, failing } = await healthyWorld();

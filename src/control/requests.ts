@@ -35,7 +35,9 @@ export function createRequestService(reader: RequestReader, names: Names): Reque
     async get(id) {
       const row = await reader.get(id);
       if (row !== null) return ok(reporter(names)(row));
-      return err(refusal("request_not_found", `Cannot show request ${JSON.stringify(id)}: the ledger does not hold it`));
+      return err(
+        refusal("request_not_found", `Cannot show request ${JSON.stringify(id)}: the ledger does not hold it`),
+      );
     },
   };
 }

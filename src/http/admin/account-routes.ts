@@ -121,7 +121,9 @@ export function createAccountRoutes(accounts: AccountService): OpenAPIHono {
   });
   app.openapi(testRoute, async (context) => {
     const tested = await accounts.test(context.req.valid("param").account);
-    return tested.ok ? context.json(accountTestToWire(tested.value), 200) : context.json(...refusalAnswer(tested.error));
+    return tested.ok
+      ? context.json(accountTestToWire(tested.value), 200)
+      : context.json(...refusalAnswer(tested.error));
   });
   return app;
 }

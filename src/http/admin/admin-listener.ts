@@ -83,6 +83,8 @@ function doesAnyoneListen(socketPath: string): Promise<boolean> {
     };
     socket.setTimeout(PROBE_TIMEOUT_MS, () => settle(true));
     socket.once("connect", () => settle(true));
-    socket.once("error", (error: NodeJS.ErrnoException) => settle(error.code !== "ECONNREFUSED" && error.code !== "ENOENT"));
+    socket.once("error", (error: NodeJS.ErrnoException) =>
+      settle(error.code !== "ECONNREFUSED" && error.code !== "ENOENT"),
+    );
   });
 }

@@ -30,7 +30,8 @@ export function errorAnswer(code: string, message: string, field: string | null 
 /** What any route may answer instead, for its OpenAPI entry. */
 export const REFUSALS = {
   default: {
-    description: "Refused: 400 breaks a rule (`field` names where), 404 no such thing, 409 conflicts with what is there",
+    description:
+      "Refused: 400 breaks a rule (`field` names where), 404 no such thing, 409 conflicts with what is there",
     content: { "application/json": { schema: errorAnswerSchema } },
   },
 } as const;

@@ -1,6 +1,12 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import { doctorSchema, healthSchema } from "../../contract/health.ts";
-import { requestListSchema, requestQuerySchema, requestSchema, statsQuerySchema, statsSchema } from "../../contract/requests.ts";
+import {
+  requestListSchema,
+  requestQuerySchema,
+  requestSchema,
+  statsQuerySchema,
+  statsSchema,
+} from "../../contract/requests.ts";
 import { spanMs } from "../../contract/span.ts";
 import { type DiagnosisNeeds, diagnose } from "../../control/diagnosis.ts";
 import type { RequestService } from "../../control/requests.ts";

@@ -8,5 +8,8 @@ export const refuseInvalid: Hook<unknown, Env, string, Response | undefined> = (
   const issue = result.error.issues[0];
   const field = issue === undefined ? "" : issue.path.map(String).join(".");
   const fact = `${field === "" ? "" : `${field}: `}${issue?.message ?? "it does not fit the schema"}`;
-  return context.json(errorAnswer("request_invalid", `Cannot read the request: ${fact}`, field === "" ? null : field), 400);
+  return context.json(
+    errorAnswer("request_invalid", `Cannot read the request: ${fact}`, field === "" ? null : field),
+    400,
+  );
 };
