@@ -45,6 +45,10 @@ export function afterOriginProbeStarted(before: OriginCircuit | undefined, nowMs
   return { ...before, leaseUntilMs: after(nowMs, PROBE_LEASE_MS) };
 }
 
+export function afterOriginProbeLost(before: OriginCircuit | undefined): OriginCircuit | undefined {
+  return before === undefined || before.leaseUntilMs === null ? before : { ...before, leaseUntilMs: null };
+}
+
 export function isOriginProbeDue(circuit: OriginCircuit, nowMs: EpochMs): boolean {
   return circuit.openUntilMs !== null && originBlock(circuit, nowMs) === null;
 }

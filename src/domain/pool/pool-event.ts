@@ -17,6 +17,7 @@ export type PoolSubject = {
  * What the pool learns. `on` is the attempt's subject, `atMs` when it was learned.
  *
  * probe_started: a request leaves; if a limit or a circuit is half open, this is its one probe.
+ * probe_lost: that request ended without an outcome, because its client left; the next one may test.
  * served: a successful answer. refused: any other answer of a living upstream; its cause follows in an event of its own.
  * benched: limited until then. throttled: limited, nobody knows until when.
  * parked: the account (not its group) rests until then. credential_refused: until an operator acts.
@@ -25,6 +26,7 @@ export type PoolSubject = {
  */
 export type PoolEvent =
   | { readonly type: "probe_started"; readonly on: PoolSubject; readonly atMs: EpochMs }
+  | { readonly type: "probe_lost"; readonly on: PoolSubject; readonly atMs: EpochMs }
   | { readonly type: "served"; readonly on: PoolSubject; readonly limits: LimitFacts; readonly atMs: EpochMs }
   | { readonly type: "refused"; readonly on: PoolSubject; readonly limits: LimitFacts; readonly atMs: EpochMs }
   | {
@@ -67,6 +69,13 @@ export function subjectOf(account: Account, model: string | null, modelClass: Mo
     model,
     modelClass,
   };
+}
+
+/** For a request whose client left before there was an outcome; `onStart` is what the pool learned when it left. */
+export function probesLost(onStart: readonly PoolEvent[]): readonly PoolEvent[] {
+  return onStart.flatMap((event): readonly PoolEvent[] =>
+    event.type === "probe_started" ? [{ ...event, type: "probe_lost" }] : [],
+  );
 }
 
 /** For `account resume` and a changed credential. A limit group that it shares is cleared too: the operator's word counts. */

@@ -28,6 +28,7 @@ import {
 } from "./class-limits.ts";
 import {
   afterOriginFailed,
+  afterOriginProbeLost,
   afterOriginProbeStarted,
   circuitWorth,
   isOriginProbeDue,
@@ -70,6 +71,8 @@ function applyPoolEvent(pool: PoolState, event: PoolEvent): PoolState {
         limits: (before) => afterProbeStarted(before, event.atMs),
         origin: (before) => afterOriginProbeStarted(before, event.atMs),
       });
+    case "probe_lost":
+      return change(pool, event.on, { limits: afterProbeLost, origin: afterOriginProbeLost });
     case "served":
       return change(pool, event.on, {
         limits: (before) => afterServed(before, event.limits, event.atMs),

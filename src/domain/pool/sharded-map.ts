@@ -17,7 +17,7 @@ const HASHED_CHARACTERS = 8;
 const emptyShard: ReadonlyMap<never, never> = new Map<never, never>();
 
 export function emptyShardedMap<Key extends string, Value>(): ShardedMap<Key, Value> {
-  return { shards: new Array<ReadonlyMap<Key, Value>>(SHARD_COUNT).fill(emptyShard) };
+  return { shards: Array.from({ length: SHARD_COUNT }, () => emptyShard) };
 }
 
 export function getEntry<Key extends string, Value>(map: ShardedMap<Key, Value>, key: Key): Value | undefined {
