@@ -9,7 +9,7 @@ import { addRequestsCommand } from "./requests.ts";
 import { addStatsCommand } from "./stats.ts";
 import { printable } from "./table.ts";
 
-/** Runs one command. `argv` holds the arguments alone. Gives the exit code: 0 ok, 1 refused, 2 usage, 3 unreachable. */
+/** Runs one command. `argv` holds the arguments without program and global flags (`splitGlobalFlags`). Gives the exit code: 0 ok, 1 refused, 2 usage, 3 unreachable. */
 export async function runCli(argv: readonly string[], io: CliIo): Promise<number> {
   try {
     await createProgram(io).parseAsync([...argv], { from: "user" });
@@ -27,6 +27,7 @@ function createProgram(io: CliIo): Command {
   const program = new Command(io.programName)
     .description("Talks to the running gateway")
     .version(io.version)
+    .addHelpText("after", "\nAnywhere: --data-dir PATH and --config PATH say which gateway is meant")
     .exitOverride()
     .showHelpAfterError("(add --help for the options)")
     .configureOutput({

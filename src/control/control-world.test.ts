@@ -33,7 +33,10 @@ export const START: EpochMs = epochMs(Date.UTC(2026, 10, 23, 12));
 
 export type ControlWorld = Awaited<ReturnType<typeof createControlWorld>>;
 
-export async function createControlWorld() {
+/** `given` replaces the memory with another implementation of the same ports. */
+type Stores = { readonly accountStore: AccountStore; readonly keyStore: ClientKeyStore };
+
+export async function createControlWorld(given?: Stores) {
   const clock = { nowMs: START, now: () => clock.nowMs };
   const dataKeys: WrappedDataKey[] = [];
   const masterKey = masterKeyFromBytes(randomBytes(32));
@@ -47,6 +50,7 @@ export async function createControlWorld() {
 
   const accountStore = createMemoryAccounts();
   const keyStore = createMemoryKeys();
+  const used = given ?? { accountStore, keyStore };
   const ledger: { rows: RequestRow[]; tallies: RequestTally[] } = { rows: [], tallies: [] };
   const reader: RequestReader = {
     newest: async (limit) => [...ledger.rows].sort((a, b) => b.startedAtMs - a.startedAtMs).slice(0, limit),
@@ -73,7 +77,7 @@ export async function createControlWorld() {
 
   const openAccounts = () =>
     createAccountService({
-      store: accountStore,
+      store: used.accountStore,
       vault,
       pool: {
         describe: ({ id }) => conditions.get(id) ?? { state: "ready", windows: [], reason: null, untilMs: null },
@@ -93,7 +97,7 @@ export async function createControlWorld() {
       newAccountId: () => accountId(randomUUID()),
     });
   const openKeys = () =>
-    createKeyService({ store: keyStore, mint: createClientKeyMint(keyring), ring: verifier, clock });
+    createKeyService({ store: used.keyStore, mint: createClientKeyMint(keyring), ring: verifier, clock });
 
   const accounts = openAccounts();
   const keys = openKeys();
