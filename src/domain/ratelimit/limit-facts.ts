@@ -1,9 +1,6 @@
 import type { EpochMs } from "../../kernel/time.ts";
 
-/**
- * One rate limit as a response described it. Null: the response did not say.
- * @see docs/upstream/limits.md
- */
+/** One rate limit as a response described it. Null: the response did not say. */
 export type LimitWindowFact = {
   /** "requests", "tokens", "input-tokens", "output-tokens", of the plan "5h", "7d" ..., or "priority-..." and "fast-...". */
   readonly name: string;

@@ -1,7 +1,7 @@
 import { after, durationMs, type EpochMs } from "../../kernel/time.ts";
 import type { LimitFacts, LimitWindowFact } from "./limit-facts.ts";
 
-/** Sources: better-ccflare's table of statuses and the capture of 2026-08-02 (docs/upstream/limits.md). */
+/** Undocumented upstream; the words are from published captures of 2026-08 and design.md section 6. */
 const HARD_STATUSES: ReadonlySet<string> = new Set([
   "rejected",
   "rate_limited",

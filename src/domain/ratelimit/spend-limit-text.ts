@@ -20,6 +20,13 @@ export function regainsAccessAt(message: string | null): EpochMs | null {
     return null;
   }
   const [, year, month, day, hour = "0", minute = "0", second = "0"] = match;
-  const instant = civil({ year, month: Number(month), day, hour, minute, second });
+  const instant = civil({
+    year: Number(year),
+    month: Number(month),
+    day: Number(day),
+    hour: Number(hour),
+    minute: Number(minute),
+    second: Number(second),
+  });
   return instant === null ? null : epochMs(instant);
 }
