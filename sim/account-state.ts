@@ -20,9 +20,12 @@ export type AccountOptions = {
 export type SimulatedModel = { readonly id: string; readonly displayName: string };
 
 export interface SimulatedAccount {
-  /** Answers queued one per request, in order; when empty, the default step is used. At most 10,000 wait. */
+  /**
+   * Answers queued one per request, in order; when empty, the default step is used. A step with `path` waits for a
+   * request to that path; one without answers everything under /v1 but token counting and models. At most 10,000 wait.
+   */
   enqueue(...steps: Step[]): void;
-  /** The answer to everything that no queued step answers, per `step.path`. */
+  /** The answer to requests for `step.path` (default "/v1/messages") that no queued step answers. */
   setDefault(step: Step): void;
   /** From the next answer on. Undefined sends no unified headers any more. */
   setUnified(windows: UnifiedWindows | undefined): void;
@@ -81,8 +84,16 @@ export function accountHandle(
 
 /** The step that answers a request for `path`, which stays queued; null when the script does not care. */
 export function peekStep(state: AccountState, path: string): Step | null {
-  const queued = state.queue.find((step) => (step.path ?? MESSAGES_PATH) === path);
-  return queued ?? state.defaults.get(path) ?? null;
+  if (state.queue.length > 0) {
+    const queued = state.queue.find((step) => (step.path === undefined ? !isSideEndpoint(path) : step.path === path));
+    if (queued !== undefined) return queued;
+  }
+  return state.defaults.get(path) ?? null;
+}
+
+/** Clients and gateways ask these on their own, so that they must not eat steps that were meant for messages. */
+function isSideEndpoint(path: string): boolean {
+  return path === `${MESSAGES_PATH}/count_tokens` || path.startsWith("/v1/models");
 }
 
 /** Removes a step that `peekStep` gave, if it came from the queue. */

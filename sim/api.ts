@@ -42,14 +42,21 @@ type ContentStep = AutoStep | MessageStep | StreamStep;
 
 /** Decides what a request gets. The queue of its account is consumed here and nowhere else. */
 export function react(world: ApiWorld, request: ApiRequest): Reaction {
-  const url = new URL(request.target, "http://simulator.invalid");
   const frame = frameOf(world, request);
-  if (isProbe(request.method, url.pathname)) return answered(jsonAnswer(frame, { body: "" }));
-  if (!url.pathname.startsWith("/v1/")) return answered(errorAnswer(frame, { status: 404, message: "Not found" }));
+  const path = apiPath(request.target);
+  if (isProbe(request.method, path)) return answered(jsonAnswer(frame, { body: "" }));
+  if (!path.startsWith("/v1/")) return answered(errorAnswer(frame, { status: 404, message: "Not found" }));
   if (request.account === null) return answered(errorAnswer(frame, { status: 401 }));
-  const step = peekStep(request.account, url.pathname);
-  if (step !== null) return playStep(step, { world, request, account: request.account, frame });
-  return natural({ world, request, account: request.account, frame }, url);
+  const scene = { world, request, account: request.account, frame };
+  const step = peekStep(request.account, path);
+  return step === null ? natural(scene, path) : playStep(step, scene);
+}
+
+/** Without query, and without what a base URL may put before "/v1/". */
+export function apiPath(target: string): string {
+  const queryAt = target.indexOf("?");
+  const path = queryAt === -1 ? target : target.slice(0, queryAt);
+  return path.slice(Math.max(0, path.indexOf("/v1/")));
 }
 
 /** Claude Code asks `HEAD /` and `HEAD /api/hello` whether anybody is there (protocol.md, P3). */
@@ -101,16 +108,15 @@ function verbatimAnswer(answer: Answer, body: string): Answer {
   return { ...answer, parts: [Buffer.from(body, "latin1")] };
 }
 
-function natural(scene: Scene, url: URL): Reaction {
+function natural(scene: Scene, pathname: string): Reaction {
   const { request, frame, account } = scene;
-  const { pathname } = url;
   if (request.method === "POST" && pathname === MESSAGES_PATH) return speak({ kind: "auto" }, scene);
   if (request.method === "POST" && pathname === `${MESSAGES_PATH}/count_tokens`) {
     const plan = scene.world.promptCache.plan(account.workspace, readMessagesBody(request.body));
     return answered(jsonAnswer(frame, { body: { input_tokens: totalInput(plan) } }));
   }
   if (pathname === "/v1/models") {
-    return answered(jsonAnswer(frame, { body: listModels(account.options.models, url.searchParams) }));
+    return answered(jsonAnswer(frame, { body: listModels(account.options.models, queryOf(request.target)) }));
   }
   if (pathname.startsWith("/v1/models/")) {
     const id = decodeURIComponent(pathname.slice("/v1/models/".length));
@@ -123,6 +129,11 @@ function natural(scene: Scene, url: URL): Reaction {
   }
   const echo = { type: "echo", method: request.method, target: request.target, body_bytes: request.body.length };
   return answered(jsonAnswer(frame, { body: echo }));
+}
+
+function queryOf(target: string): URLSearchParams {
+  const at = target.indexOf("?");
+  return new URLSearchParams(at === -1 ? "" : target.slice(at));
 }
 
 /** The model answers, if the account has it and its limits allow. A refusal leaves the step queued. */

@@ -1,4 +1,5 @@
 import type { Answer } from "./answer.ts";
+import type { PacedWriting } from "./pacer.ts";
 import type { SocketWriter } from "./socket-writer.ts";
 import type { ContentScript, Step } from "./step.ts";
 import { framePart, framingOf, headLines, LAST_CHUNK } from "./wire.ts";
@@ -45,19 +46,4 @@ export function printFixed(answer: Answer, pace: PacedWriting): FixedAnswer {
   const last = Buffer.concat([parts.at(-1) ?? LAST_CHUNK, ...end]);
   const writes = [first, ...parts.slice(1, -1), last];
   return { play: (writer) => pace(writer, writes, eventDelayMs) };
-}
-
-/** Writes the parts `delayMs` apart. False: the peer left. */
-export type PacedWriting = (writer: SocketWriter, writes: readonly Uint8Array[], delayMs: number) => Promise<boolean>;
-
-export async function writePaced(
-  writer: SocketWriter,
-  writes: readonly Uint8Array[],
-  delayMs: number,
-): Promise<boolean> {
-  for (const [index, bytes] of writes.entries()) {
-    if (index > 0 && !(await writer.pause(delayMs))) return false;
-    if (!(await writer.write(bytes))) return false;
-  }
-  return true;
 }

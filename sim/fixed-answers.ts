@@ -3,7 +3,8 @@ import { MESSAGES_PATH } from "./account-state.ts";
 import type { ApiWorld } from "./api.ts";
 import { react } from "./api.ts";
 import type { FixedAnswer } from "./fixed-answer.ts";
-import { isFixable, printFixed, writePaced } from "./fixed-answer.ts";
+import { isFixable, printFixed } from "./fixed-answer.ts";
+import { createPacer } from "./pacer.ts";
 import type { RequestHead } from "./request-head.ts";
 import type { Step } from "./step.ts";
 
@@ -13,12 +14,13 @@ export interface FixedAnswers {
 }
 
 export function createFixedAnswers(world: ApiWorld): FixedAnswers {
+  const pace = createPacer();
   const printed = new WeakMap<AccountState, { readonly step: Step; readonly answer: FixedAnswer }>();
 
   function print(account: AccountState, step: Step): FixedAnswer | null {
     const reaction = react(world, { method: "POST", target: MESSAGES_PATH, body: new Uint8Array(0), account });
     if (reaction.kind !== "answer") return null;
-    const answer = printFixed(reaction.answer, writePaced);
+    const answer = printFixed(reaction.answer, pace);
     printed.set(account, { step, answer });
     return answer;
   }

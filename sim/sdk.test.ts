@@ -38,7 +38,7 @@ test("answers messages.create with the model of the request", async () => {
   simulator.account("sdk-plain");
   const message = await client("sdk-plain").messages.create(request);
   expect(message.model).toBe("claude-sonnet-5-5");
-  expect(message.content).toEqual([{ type: "text", text: "Hello! This answer comes from the simulator." }]);
+  expect(message.content).toMatchObject([{ type: "text", text: "Hello! This answer comes from the simulator." }]);
   expect(message.stop_reason).toBe("end_turn");
   expect(message.usage.output_tokens).toBeGreaterThan(1);
   expect(message._request_id).toStartWith("req_");

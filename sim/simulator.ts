@@ -1,27 +1,21 @@
 import type { Socket } from "bun";
-import type { AccountOptions, AccountState, SimulatedAccount } from "./account-state.ts";
-import { accountHandle, newAccountState, peekStep } from "./account-state.ts";
-import { react } from "./api.ts";
+import type { AccountOptions, SimulatedAccount } from "./account-state.ts";
+import { accountHandle, newAccountState } from "./account-state.ts";
 import type { Connection, ConnectionHost } from "./connection.ts";
 import { createConnection } from "./connection.ts";
-import { createFixedAnswers } from "./fixed-answers.ts";
-import { createPromptCache } from "./prompt-cache.ts";
-import type { RateLimiter } from "./rate-limit.ts";
+import type { SimulatorState, StateOptions } from "./host.ts";
+import { createHost, newState } from "./host.ts";
 import { createRateLimiter } from "./rate-limit.ts";
 import type { RecordedRequest } from "./record-log.ts";
-import { createRecordLog } from "./record-log.ts";
-import type { RequestHead } from "./request-head.ts";
-import { createWaiters } from "./waiters.ts";
 
-export type SimulatorOptions = {
+// One import gives a test everything that it names; the only re-export of the room.
+export type { AccountOptions, RecordedRequest, SimulatedAccount };
+
+export type SimulatorOptions = StateOptions & {
   /** Default 0: any free port. */
   readonly port?: number;
   /** Default 127.0.0.1. */
   readonly hostname?: string;
-  /** Default "records": keeps requests, see MAX_RECORDS. "counts": only counters and no bodies, for benchmarks. */
-  readonly recording?: "records" | "counts";
-  /** Clock of records, rate limits and prompt caches; scripted delays always use real time. Default Date.now. */
-  readonly nowMs?: () => number;
 };
 
 /** Since the start, over all accounts, in either recording mode. */
@@ -63,146 +57,71 @@ const DEFAULT_WAIT_MS = 5_000;
 const MAX_ACCOUNTS = 100_000;
 
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
-  const nowMs = options.nowMs ?? Date.now;
-  const keepsRecords = options.recording !== "counts";
-  const accounts = new Map<string, AccountState>();
-  const limiters = new Map<string, RateLimiter>();
-  const log = createRecordLog();
-  const waiters = createWaiters();
+  const state = newState(options);
   const connections = new Set<Connection>();
-  const counters = { connections: 0, requests: 0, completed: 0, aborted: 0, cut: 0 };
-  const failures: unknown[] = [];
-  let activeStreams = 0;
-  let lastId = 0;
-
-  const world = {
-    nowMs,
-    nextId: () => (lastId += 1),
-    promptCache: createPromptCache(nowMs),
-    limiterOf: (organization: string) => limiters.get(organization) ?? null,
-  };
-  const fixed = createFixedAnswers(world);
-
-  function accountOf(head: RequestHead): AccountState | null {
-    if (head.credential === null) return null;
-    const account = accounts.get(head.credential.text);
-    if (account === undefined) return null;
-    return (account.options.kind ?? head.credential.kind) === head.credential.kind ? account : null;
-  }
-
-  function nextStep(head: RequestHead) {
-    const account = accountOf(head);
-    return account === null ? null : peekStep(account, pathOf(head.target));
-  }
-
-  const host: ConnectionHost = {
-    nowMs,
-    bodyCare(head) {
-      if (keepsRecords) return "hash";
-      return host.fixedAnswer(head) === null ? "keep" : "drop";
-    },
-    answersEarly(head) {
-      const step = nextStep(head);
-      return step !== null && "waitForBody" in step && step.waitForBody === false;
-    },
-    fixedAnswer(head) {
-      const account = keepsRecords ? null : accountOf(head);
-      return account === null ? null : fixed.of(account, head);
-    },
-    react: (head, body) => react(world, { method: head.method, target: head.target, body, account: accountOf(head) }),
-    arrived({ head, rawHead, body, arrivedAtMs }) {
-      counters.requests += 1;
-      const record: RecordedRequest | null = !keepsRecords
-        ? null
-        : {
-            id: counters.requests,
-            credential: head.credential?.text ?? null,
-            method: head.method,
-            target: head.target,
-            headers: head.headers,
-            rawHead: rawHead.slice(),
-            body: body.bytes,
-            bodySha256: body.sha256,
-            arrivedAtMs,
-            abortedAtMs: null,
-            completedAtMs: null,
-          };
-      if (record !== null) log.add(record);
-      waiters.notify();
-      return record;
-    },
-    ended(record, how) {
-      counters[how] += 1;
-      if (record !== null && how === "completed") record.completedAtMs = nowMs();
-      if (record !== null && how === "aborted") record.abortedAtMs = nowMs();
-      waiters.notify();
-    },
-    streams(change) {
-      activeStreams += change;
-      waiters.notify();
-    },
-    failed: (error) => failures.push(error),
-  };
-
-  const listener = Bun.listen<{ connection: Connection | null }>({
+  const host = createHost(state);
+  const listener = Bun.listen<SocketData>({
     hostname: options.hostname ?? "127.0.0.1",
     port: options.port ?? 0,
     data: { connection: null },
-    socket: {
-      open(socket: Socket<{ connection: Connection | null }>) {
-        const connection = createConnection(socket, host);
-        socket.data = { connection };
-        connections.add(connection);
-        counters.connections += 1;
-        waiters.notify();
-      },
-      data: (socket, bytes) => socket.data.connection?.onData(bytes),
-      drain: (socket) => socket.data.connection?.onDrain(),
-      close(socket) {
-        const { connection } = socket.data;
-        if (connection === null) return;
-        connections.delete(connection);
-        connection.onClose();
-        waiters.notify();
-      },
-      // A reset by the peer: `close` follows and tells the connection.
-      error: () => undefined,
-    },
+    socket: socketHandlers(state, host, connections),
   });
-
   return {
     port: listener.port,
-    url: `http://127.0.0.1:${listener.port}`,
-    account(credential, accountOptions = {}) {
-      if (accounts.size >= MAX_ACCOUNTS) throw new Error(`Cannot declare an account: there are ${MAX_ACCOUNTS}`);
-      const state = newAccountState(credential, accountOptions);
-      accounts.set(credential, state);
-      if (accountOptions.limits !== undefined && !limiters.has(state.organization)) {
-        limiters.set(state.organization, createRateLimiter(accountOptions.limits, nowMs));
-      }
-      return accountHandle(state, (own) => log.requests.filter((request) => request.credential === own));
-    },
-    requests: log.requests,
+    url: `http://${options.hostname ?? "127.0.0.1"}:${listener.port}`,
+    account: (credential, accountOptions = {}) => declareAccount(state, credential, accountOptions),
+    requests: state.log.requests,
     get openConnections() {
       return connections.size;
     },
     get activeStreams() {
-      return activeStreams;
+      return state.activeStreams;
     },
-    counters,
-    waitFor: (predicate, timeoutMs = DEFAULT_WAIT_MS) => waiters.wait(() => predicate(log.requests), timeoutMs),
+    counters: state.counters,
+    waitFor: (predicate, timeoutMs = DEFAULT_WAIT_MS) =>
+      state.waiters.wait(() => predicate(state.log.requests), timeoutMs),
     async stop() {
       const open = [...connections];
       listener.stop(true);
       await Promise.all(open.map((connection) => connection.settled()));
-      waiters.stop();
-      if (failures.length > 0)
-        throw new Error("Cannot trust the simulator: it failed while it ran", { cause: failures[0] });
+      state.waiters.stop();
+      if (state.failures.length === 0) return;
+      throw new Error("Cannot trust the simulator: it failed while it ran", { cause: state.failures[0] });
     },
   };
 }
 
-function pathOf(target: string): string {
-  const end = target.indexOf("?");
-  return end === -1 ? target : target.slice(0, end);
+type SocketData = { connection: Connection | null };
+
+function socketHandlers(state: SimulatorState, host: ConnectionHost, connections: Set<Connection>) {
+  return {
+    open(socket: Socket<SocketData>) {
+      const connection = createConnection(socket, host);
+      socket.data = { connection };
+      connections.add(connection);
+      state.counters.connections += 1;
+      state.waiters.notify();
+    },
+    data: (socket: Socket<SocketData>, bytes: Buffer) => socket.data.connection?.onData(bytes),
+    drain: (socket: Socket<SocketData>) => socket.data.connection?.onDrain(),
+    close(socket: Socket<SocketData>) {
+      const { connection } = socket.data;
+      if (connection === null) return;
+      connections.delete(connection);
+      connection.onClose();
+      state.waiters.notify();
+    },
+    // A reset by the peer: `close` follows and tells the connection.
+    error: () => undefined,
+  };
+}
+
+function declareAccount(state: SimulatorState, credential: string, options: AccountOptions): SimulatedAccount {
+  if (state.accounts.size >= MAX_ACCOUNTS) throw new Error(`Cannot declare an account: there are ${MAX_ACCOUNTS}`);
+  const account = newAccountState(credential, options);
+  state.accounts.set(credential, account);
+  if (options.limits !== undefined && !state.limiters.has(account.organization)) {
+    state.limiters.set(account.organization, createRateLimiter(options.limits, state.world.nowMs));
+  }
+  return accountHandle(account, (own) => state.log.requests.filter((request) => request.credential === own));
 }

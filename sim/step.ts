@@ -86,7 +86,7 @@ export type Delivery = {
   readonly lineEnding?: "lf" | "crlf" | "cr";
 };
 
-/** Which requests a step answers: the path without query. Default "/v1/messages". */
+/** The path, without query, that a step waits for. Default: everything under /v1 but token counting and models. */
 type Addressed = { readonly path?: string };
 
 /** JSON when the request does not ask for a stream, SSE when it does. The default of every account. */
