@@ -56,7 +56,9 @@ export function isInstalled(root, level) {
  * @returns {Stamp}
  */
 export function stampFor(root, level) {
-  const lock = createHash("sha256").update(readFileSync(join(root, LOCKFILE))).digest("hex");
+  const lock = createHash("sha256")
+    .update(readFileSync(join(root, LOCKFILE)))
+    .digest("hex");
   return { lock, machine: `${process.platform}-${process.arch}`, level };
 }
 
@@ -116,7 +118,8 @@ function install(root, level) {
     const fact = done.error?.message ?? `it ended with ${done.signal ?? `code ${done.status}`}`;
     throw new Error(`Cannot install the dependencies with "${[command, ...args].join(" ")}": ${fact}`);
   }
-  if (findBun(root) === null) throw new Error("Cannot find Bun after the install: its package has none for this machine");
+  if (findBun(root) === null)
+    throw new Error("Cannot find Bun after the install: its package has none for this machine");
   const path = join(root, STAMP);
   writeFileSync(`${path}.new`, JSON.stringify(stampFor(root, level)));
   renameSync(`${path}.new`, path);

@@ -18,7 +18,7 @@ export const COMMANDS = {
   "test:clients": { level: "all", args: [...RUN, "tools/test-clients.ts"] },
   check: { level: "all", args: [...RUN, "tools/check.ts"] },
   build: { level: "all", args: [...RUN, "tools/build.ts"] },
-  bench: { level: "all", args: [...RUN, "bench/main.ts"] },
+  bench: { level: "all", args: [...RUN, "bench/run.ts"] },
   soak: { level: "all", args: [...RUN, "bench/soak.ts"] },
 };
 

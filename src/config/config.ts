@@ -11,7 +11,7 @@ export type Config = SettingValues & {
 
 /** Kept apart from `Config`, so that printing a configuration cannot print a secret. */
 export type Secrets = {
-  /** Base64 of 32 bytes, as given by env or file. Null: the keyring makes or finds its own. */
+  /** Base64 or hex of 32 bytes, as given by env or file. Null: the keyring makes or finds its own. */
   readonly encryptionKey: Secret | null;
 };
 
@@ -37,5 +37,7 @@ export function renderProblem(problem: ConfigProblem): string {
 
 export function renderProblems(problems: readonly ConfigProblem[]): string {
   const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
-  return [`Cannot start: the configuration has ${count}`, ...problems.map((problem) => renderProblem(problem))].join("\n");
+  return [`Cannot start: the configuration has ${count}`, ...problems.map((problem) => renderProblem(problem))].join(
+    "\n",
+  );
 }

@@ -44,5 +44,7 @@ export function renderDescription(description: ConfigDescription): string {
 }
 
 function lookUp(table: unknown, name: string): unknown {
-  return typeof table === "object" && table !== null ? Object.entries(table).find(([key]) => key === name)?.[1] : undefined;
+  return typeof table === "object" && table !== null
+    ? Object.entries(table).find(([key]) => key === name)?.[1]
+    : undefined;
 }

@@ -7,9 +7,11 @@ import type { ReadFile } from "./read-file.ts";
 
 const KEY_BYTES = 32;
 const MAKE_ONE = "make one with: openssl rand -base64 32";
-// Random bytes repeat seldom: 32 of them hold fewer than 16 different values with a chance below 1e-13.
-const MIN_DIFFERENT_BYTES = 16;
-const PLACEHOLDER = /change.?me|your.*here|t0p-s3cr3t|secret|password|passw0rd|example|placeholder|replace|insert|xxxx|<.*>/iu;
+// Random bytes repeat seldom: 32 of them never hold fewer than 8 different values by chance.
+const MIN_DIFFERENT_BYTES = 8;
+const PLACEHOLDER =
+  /change.?me|your.*here|t0p-s3cr3t|secret|password|passw0rd|example|placeholder|replace|insert|xxxx|<.*>/iu;
+const PRINTABLE = /^[\x20-\x7e]+$/u;
 
 /** From env, or from the file that the `_FILE` name points to. Null when neither is set. */
 export function readEncryptionKey(env: Environment, readFile: ReadFile): Result<Secret | null, ConfigProblem> {
@@ -34,17 +36,25 @@ function readKeyFile(key: string, path: string, readFile: ReadFile): Result<Secr
 }
 
 function parseKey(key: string, text: string): Result<Secret, ConfigProblem> {
-  const shape = "it is not 32 bytes as base64 (44 characters)";
-  if (!/^[A-Za-z0-9+/]{43}=$/u.test(text)) {
-    const reason = PLACEHOLDER.test(text) ? "it is a placeholder, not a key" : shape;
-    return problem(key, reason, MAKE_ONE);
+  const bytes = bytesOf(text);
+  if (bytes === null) {
+    const shape = "it is not 32 bytes as base64 (44 characters) or hex (64 characters)";
+    return problem(key, PLACEHOLDER.test(text) ? "it is a placeholder, not a key" : shape, MAKE_ONE);
   }
-  const bytes = Buffer.from(text, "base64");
-  if (bytes.length !== KEY_BYTES) return problem(key, shape, MAKE_ONE);
-  if (new Set(bytes).size < MIN_DIFFERENT_BYTES || PLACEHOLDER.test(bytes.toString("latin1"))) {
+  // Words are looked for in words alone: random bytes hold every short pattern now and then.
+  const words = bytes.toString("latin1");
+  const isWritten = PRINTABLE.test(words) && PLACEHOLDER.test(words);
+  if (new Set(bytes).size < MIN_DIFFERENT_BYTES || isWritten) {
     return problem(key, "it is a placeholder, not a random key", MAKE_ONE);
   }
   return ok(new Secret("encryption key", text));
+}
+
+/** Strict, since Buffer.from skips what it does not know. Null unless it is exactly one key. */
+function bytesOf(text: string): Buffer | null {
+  if (/^[0-9A-Fa-f]{64}$/u.test(text)) return Buffer.from(text, "hex");
+  const bytes = Buffer.from(text, "base64");
+  return bytes.length === KEY_BYTES && bytes.toString("base64") === text ? bytes : null;
 }
 
 function problem(key: string, reason: string, fix: string): { readonly ok: false; readonly error: ConfigProblem } {

@@ -5,7 +5,13 @@ import type { Config, ConfigProblem, Environment, Purpose, Secrets } from "./con
 import type { FileValues } from "./config-file.ts";
 import { absolutePath, readConfigFile } from "./config-file.ts";
 import { readEncryptionKey } from "./encryption-key.ts";
-import { CONFIG_PATH_ENV, isLaterStrategy, namesOfLaterVersions, namesWithoutEffect, unknownEnvNames } from "./known-env.ts";
+import {
+  CONFIG_PATH_ENV,
+  isLaterStrategy,
+  namesOfLaterVersions,
+  namesWithoutEffect,
+  unknownEnvNames,
+} from "./known-env.ts";
 import { nearest } from "./nearest.ts";
 import type { ReadFile } from "./read-file.ts";
 import { runtimeProblems } from "./runtime-rules.ts";
@@ -34,7 +40,8 @@ type Given = { readonly source: ConfigProblem["source"] | "default"; readonly ke
 export function loadConfig(sources: ConfigSources): Result<LoadedConfig, readonly ConfigProblem[]> {
   const { env, flags, readFile, purpose = "server" } = sources;
   const configPath = findConfigPath(sources);
-  const file: FileValues = configPath === null ? { values: new Map(), problems: [] } : readConfigFile(configPath, readFile);
+  const file: FileValues =
+    configPath === null ? { values: new Map(), problems: [] } : readConfigFile(configPath, readFile);
   const read = readSettings({ flags, env, values: file.values });
   const key = readEncryptionKey(env, readFile);
   const problems = [
@@ -126,7 +133,11 @@ function wrongValue(given: Given, setting: Setting<unknown>): readonly ConfigPro
   ];
 }
 
-type DerivedFrom = { readonly flags: ConfigFlags; readonly env: Environment; readonly fileValues: ReadonlyMap<string, unknown> };
+type DerivedFrom = {
+  readonly flags: ConfigFlags;
+  readonly env: Environment;
+  readonly fileValues: ReadonlyMap<string, unknown>;
+};
 
 /** Null when the data directory needs a home and there is none. */
 function withDerived(values: SettingValues, { flags, env, fileValues }: DerivedFrom): SettingValues | null {
@@ -171,7 +182,9 @@ function ruleProblems(values: SettingValues, given: ReadonlyMap<string, Given>):
 
 function placeOf(key: string, given: ReadonlyMap<string, Given>): Pick<ConfigProblem, "key" | "source"> {
   const found = given.get(key);
-  return found === undefined || found.source === "default" ? { key, source: "file" } : { key: found.key, source: found.source };
+  return found === undefined || found.source === "default"
+    ? { key, source: "file" }
+    : { key: found.key, source: found.source };
 }
 
 /** True for what never leaves this machine. A name other than localhost is not trusted to resolve there. */

@@ -28,7 +28,8 @@ export function runtimeProblems(env: Environment, purpose: Purpose): readonly Co
 }
 
 function fetchLimitProblems(value: string | undefined): readonly ConfigProblem[] {
-  const isGood = value !== undefined && /^\d{4,5}$/u.test(value) && Number(value) >= MIN_FETCHES && Number(value) <= MAX_FETCHES;
+  const isGood =
+    value !== undefined && /^\d{4,5}$/u.test(value) && Number(value) >= MIN_FETCHES && Number(value) <= MAX_FETCHES;
   if (isGood) return [];
   const reason =
     value === undefined

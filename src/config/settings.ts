@@ -47,7 +47,13 @@ export const SETTINGS = {
       fallback: false,
       help: "sets the log level to debug where none is given",
     }),
-    level: oneOf({ env: "LOG_LEVEL", flag: "logLevel", words: LOG_LEVELS, fallback: "info", help: "least level printed" }),
+    level: oneOf({
+      env: "LOG_LEVEL",
+      flag: "logLevel",
+      words: LOG_LEVELS,
+      fallback: "info",
+      help: "least level printed",
+    }),
     format: oneOf({
       env: "LOG_FORMAT",
       flag: "logFormat",
@@ -64,7 +70,12 @@ export const SETTINGS = {
     }),
   },
   selection: {
-    strategy: oneOf({ env: "LB_STRATEGY", words: ["priority"], fallback: "priority", help: "how accounts are ordered" }),
+    strategy: oneOf({
+      env: "LB_STRATEGY",
+      words: ["priority"],
+      fallback: "priority",
+      help: "how accounts are ordered",
+    }),
   },
   retry: {
     attempts: integer({

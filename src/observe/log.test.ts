@@ -54,7 +54,10 @@ describe("a JSON line", () => {
 describe.each(["json", "pretty"] as const)("in %s", (format) => {
   test("no credential is printed from message, field or error", () => {
     const { log, lines } = capture({ format });
-    log.error(`said ${KEY}`, { detail: `Bearer ${KEY}`, error: new Error("outer", { cause: new Error(`bccf_${KEY}`) }) });
+    log.error(`said ${KEY}`, {
+      detail: `Bearer ${KEY}`,
+      error: new Error("outer", { cause: new Error(`bccf_${KEY}`) }),
+    });
     expect(lines.join("")).not.toContain("AbCdEf");
     expect(lines.join("")).toContain("[redacted]");
   });

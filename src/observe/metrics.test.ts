@@ -14,7 +14,13 @@ const SOURCES: MetricSources = {
   droppedLogLines: () => 6,
 };
 
-const SETTLED: SettledFacts = { outcome: "completed", status: 200, queueMs: durationMs(0), firstByteMs: durationMs(120), usage: null };
+const SETTLED: SettledFacts = {
+  outcome: "completed",
+  status: 200,
+  queueMs: durationMs(0),
+  firstByteMs: durationMs(120),
+  usage: null,
+};
 
 const USAGE = {
   inputTokens: 10,
@@ -74,7 +80,9 @@ describe("counters", () => {
   test("stop making labels at their bound", async () => {
     const metrics = createMetrics(SOURCES);
     for (let i = 0; i < 1_000; i += 1) metrics.attempted({ reason: `reason_${i}`, status: null, action: "next" });
-    const failures = (await linesOf(metrics)).filter((line) => line.startsWith("better_ccflare_upstream_failures_total"));
+    const failures = (await linesOf(metrics)).filter((line) =>
+      line.startsWith("better_ccflare_upstream_failures_total"),
+    );
     expect(failures).toHaveLength(256);
   });
 });

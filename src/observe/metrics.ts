@@ -1,4 +1,4 @@
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { AccountState, LedgerLag } from "../control/ports.ts";
 import type { RequestOutcome } from "../domain/ledger/record.ts";
 import type { Usage } from "../domain/usage/usage.ts";
@@ -57,12 +57,39 @@ const TOKEN_KINDS = [
 export function createMetrics(sources: MetricSources): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  const requests = tally(registry, "requests_total", "Client requests by how they ended", ["outcome", "status"]);
-  const attempts = tally(registry, "attempts_total", "Requests sent upstream, by what followed", ["action", "status"]);
-  const failures = tally(registry, "upstream_failures_total", "Attempts that gave no answer to relay", ["reason"]);
-  const tokens = tally(registry, "tokens_total", "Tokens as the provider counted them", ["kind"]);
-  const queueWait = histogram(registry, "queue_wait_seconds", "Wait for an account, of those that waited", QUEUE_SECONDS);
-  const firstByte = histogram(registry, "first_byte_seconds", "From accept to the first body byte", FIRST_BYTE_SECONDS);
+  const requests = tally(registry, {
+    name: "requests_total",
+    help: "Client requests by how they ended",
+    labels: ["outcome", "status"],
+  });
+  const attempts = tally(registry, {
+    name: "attempts_total",
+    help: "Requests sent upstream, by what followed",
+    labels: ["action", "status"],
+  });
+  const failures = tally(registry, {
+    name: "upstream_failures_total",
+    help: "Attempts that gave no answer to relay",
+    labels: ["reason"],
+  });
+  const tokens = tally(registry, {
+    name: "tokens_total",
+    help: "Tokens as the provider counted them",
+    labels: ["kind"],
+  });
+  const registers = [registry];
+  const queueWait = new Histogram({
+    name: `${PREFIX}queue_wait_seconds`,
+    help: "Wait for an account, of those that waited",
+    buckets: QUEUE_SECONDS,
+    registers,
+  });
+  const firstByte = new Histogram({
+    name: `${PREFIX}first_byte_seconds`,
+    help: "From accept to the first body byte",
+    buckets: FIRST_BYTE_SECONDS,
+    registers,
+  });
   registerGauges(registry, sources);
   return {
     contentType: registry.contentType,
@@ -93,22 +120,23 @@ function statusClass(status: number | null): string {
 }
 
 type Tally = { add(first: string, second: string, count: number): void };
+type TallyOptions = { readonly name: string; readonly help: string; readonly labels: readonly string[] };
 
 /** A counter kept as plain numbers by one or two labels; prom-client sees it when it is read. */
-function tally(registry: Registry, name: string, help: string, labelNames: readonly [string] | readonly [string, string]): Tally {
+function tally(registry: Registry, { name, help, labels }: TallyOptions): Tally {
   const counts = new Map<string, Map<string, number>>();
   let labelSets = 0;
-  const [firstLabel, secondLabel] = labelNames;
   const counter = new Counter({
     name: PREFIX + name,
     help,
-    labelNames: [...labelNames],
+    labelNames: [...labels],
     registers: [registry],
     collect() {
       counter.reset();
       for (const [first, row] of counts) {
         for (const [second, count] of row) {
-          counter.inc(secondLabel === undefined ? { [firstLabel]: first } : { [firstLabel]: first, [secondLabel]: second }, count);
+          const values = [first, second];
+          counter.inc(Object.fromEntries(labels.map((label, at) => [label, values[at] ?? ""])), count);
         }
       }
     },
@@ -127,10 +155,6 @@ function tally(registry: Registry, name: string, help: string, labelNames: reado
   };
 }
 
-function histogram(registry: Registry, name: string, help: string, buckets: number[]): Histogram {
-  return new Histogram({ name: PREFIX + name, help, buckets, registers: [registry] });
-}
-
 function registerGauges(registry: Registry, sources: MetricSources): void {
   const gauge = (name: string, help: string, read: () => number): void => {
     const made: Gauge = new Gauge({
@@ -145,8 +169,16 @@ function registerGauges(registry: Registry, sources: MetricSources): void {
   gauge("queue_waiting", "Requests that wait for an account", sources.waitingRequests);
   gauge("body_bytes_in_use", "Request body bytes held in memory", sources.bodyBytesInUse);
   gauge("body_bytes_limit", "Request body bytes that may be held", sources.bodyBytesLimit);
-  gauge("ledger_pending_entries", "Entries on disk that are not in the database", () => sources.ledgerLag().pendingEntries);
-  gauge("ledger_lag_seconds", "Age of the oldest pending entry", () => (sources.ledgerLag().oldestPendingMs ?? 0) / 1000);
+  gauge(
+    "ledger_pending_entries",
+    "Entries on disk that are not in the database",
+    () => sources.ledgerLag().pendingEntries,
+  );
+  gauge(
+    "ledger_lag_seconds",
+    "Age of the oldest pending entry",
+    () => (sources.ledgerLag().oldestPendingMs ?? 0) / 1000,
+  );
   const total = (name: string, help: string, read: () => number): void => {
     const made: Counter = new Counter({
       name: PREFIX + name,

@@ -76,13 +76,24 @@ describe("a request", () => {
     expect(quiet.counted).toEqual(["completed"]);
     const loud = observe("debug");
     loud.observer.settled(BEGIN, SETTLE);
-    expect(loud.records()[0]).toMatchObject({ level: "debug", requestId: "r1", status: 200, upstreamRequestId: "req_1", totalMs: 9 });
+    expect(loud.records()[0]).toMatchObject({
+      level: "debug",
+      requestId: "r1",
+      status: 200,
+      upstreamRequestId: "req_1",
+      totalMs: 9,
+    });
   });
 
   test("that ended in an error is an info line with the reason", () => {
     const { observer, records } = observe("info");
     observer.settled(BEGIN, { ...SETTLE, outcome: "refused", status: 429, errorType: "rate_limit_error" });
-    expect(records()[0]).toMatchObject({ level: "info", outcome: "refused", reason: "rate_limit_error", clientKey: "k1" });
+    expect(records()[0]).toMatchObject({
+      level: "info",
+      outcome: "refused",
+      reason: "rate_limit_error",
+      clientKey: "k1",
+    });
   });
 });
 

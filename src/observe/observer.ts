@@ -46,14 +46,22 @@ function logLearned(log: Log, event: PoolEvent): void {
   switch (event.type) {
     case "benched":
     case "parked":
-      log.warn("An account rests", { account: event.on.accountId, reason: event.reason, until: toRfc3339(event.untilMs) });
+      log.warn("An account rests", {
+        account: event.on.accountId,
+        reason: event.reason,
+        until: toRfc3339(event.untilMs),
+      });
       return;
     case "credential_refused":
       log.error("An account needs its operator", { account: event.on.accountId, reason: event.reason });
       return;
     case "forbidden":
     case "model_missing":
-      log.warn("An account cannot serve a model", { account: event.on.accountId, reason: event.type, model: event.on.model });
+      log.warn("An account cannot serve a model", {
+        account: event.on.accountId,
+        reason: event.type,
+        model: event.on.model,
+      });
       return;
     default:
       return;

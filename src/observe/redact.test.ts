@@ -60,7 +60,9 @@ describe("escaping", () => {
 describe("an error", () => {
   test("is told with its causes, without stack and properties", () => {
     const inner = Object.assign(new TypeError("refused"), { headers: "canary" });
-    expect(describeError(new Error("Cannot send", { cause: inner }))).toBe("Error: Cannot send, because of TypeError: refused");
+    expect(describeError(new Error("Cannot send", { cause: inner }))).toBe(
+      "Error: Cannot send, because of TypeError: refused",
+    );
   });
 
   test.each([

@@ -9,7 +9,10 @@ const CREDENTIALS: readonly (readonly [pattern: RegExp, replacement: string])[] 
   [/\b(bearer|basic)[\s:=]+[\w.~+/=-]{4,}/giu, "$1 [redacted]"],
   [/\beyJ[\w-]{8,}\.[\w-]{4,}\.?[\w-]*/gu, "[redacted]"],
   [/(:\/\/[^\s:/@]{0,200}:)[^\s/@]{1,400}@/gu, "$1[redacted]@"],
-  [/((?:api[_-]?key|authorization|cookie|password|secret|token)["']?\s{0,8}[:=]\s{0,8}["']?)[^\s"',;&}[]{4,}/giu, "$1[redacted]"],
+  [
+    /((?:api[_-]?key|authorization|cookie|password|secret|token)["']?\s{0,8}[:=]\s{0,8}["']?)[^\s"',;&}[]{4,}/giu,
+    "$1[redacted]",
+  ],
 ];
 
 // Line breaks forge lines, ESC drives terminals, the rest (C0, C1, line and bidi marks) hides what follows.
