@@ -1,0 +1,7 @@
+import type { Migration } from "kysely/migration";
+import { initialSchema } from "./0001-initial.ts";
+
+/** Forward only, in the order of the names. An object, not a folder: a compiled binary has no folder to read. */
+export const allMigrations: Readonly<Record<string, Migration>> = {
+  "0001-initial": { up: initialSchema },
+};

@@ -1,0 +1,99 @@
+import type { Kysely } from "kysely";
+import type { CredentialKind } from "../domain/account/account.ts";
+import type { RequestOutcome } from "../domain/ledger/record.ts";
+
+/** 0 or 1: SQLite has no boolean. */
+export type Flag = number;
+
+export type MetaTable = { key: string; value: string };
+
+export type DataKeysTable = {
+  id: number;
+  purpose: string;
+  kek_id: string;
+  wrapped: Uint8Array;
+  created_at_ms: number;
+  state: string;
+};
+
+export type AccountsTable = {
+  id: string;
+  name: string;
+  provider: "anthropic";
+  base_url: string;
+  credential_kind: CredentialKind;
+  /** Envelope of the keyring, bound to table, column, id and generation. */
+  credential: Uint8Array;
+  generation: number;
+  priority: number;
+  organization: string | null;
+  workspace: string | null;
+  is_paused: Flag;
+  created_at_ms: number;
+  /** JSON: [{"id","displayName"}]. */
+  models: string;
+};
+
+export type ClientKeysTable = {
+  /** The public kid, 10 base62 characters. */
+  id: string;
+  name: string;
+  hmac: Uint8Array;
+  pepper_version: number;
+  created_at_ms: number;
+  revoked_at_ms: number | null;
+  expires_at_ms: number | null;
+  last_used_at_ms: number | null;
+};
+
+/** One row per request. Retention: 30 days by default (`cleanup`). Ordered by id, which is ordered by time. */
+export type RequestsTable = {
+  id: string;
+  started_at_ms: number;
+  /** Empty, with method and path, when the entry of the begin was lost and only the settlement arrived. */
+  client_key_id: string;
+  method: string;
+  path: string;
+  model: string | null;
+  is_stream: Flag;
+  request_bytes: number;
+  account_id: string | null;
+  outcome: RequestOutcome;
+  settled_at_ms: number | null;
+  status: number | null;
+  attempts: number;
+  queue_ms: number | null;
+  first_byte_ms: number | null;
+  total_ms: number | null;
+  response_bytes: number | null;
+  has_usage: Flag;
+  input_tokens: number | null;
+  cache_write_5m_tokens: number | null;
+  cache_write_1h_tokens: number | null;
+  cache_read_tokens: number | null;
+  output_tokens: number | null;
+  web_search_requests: number | null;
+  web_fetch_requests: number | null;
+  service_tier: string | null;
+  is_usage_partial: Flag;
+  upstream_request_id: string | null;
+  error_type: string | null;
+};
+
+/** How far each spool segment is in the database. Written in the transaction that writes the rows. */
+export type SpoolPositionsTable = { segment: string; ingested_bytes: number };
+
+export type Schema = {
+  meta: MetaTable;
+  data_keys: DataKeysTable;
+  accounts: AccountsTable;
+  client_keys: ClientKeysTable;
+  requests: RequestsTable;
+  spool_positions: SpoolPositionsTable;
+};
+
+/** Can only ask. */
+export type ReadHandle = Pick<Kysely<Schema>, "selectFrom">;
+
+/** May change what it finds. */
+export type WriteHandle = Kysely<Schema>;

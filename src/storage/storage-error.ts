@@ -1,0 +1,31 @@
+/** Another process has this data directory open. Two writers would count and bench behind each other's back. */
+export class DataDirectoryInUse extends Error {
+  readonly directory: string;
+
+  constructor(directory: string, cause: unknown) {
+    super(`Cannot open ${directory}: another process is using it; stop that one, or give this one its own directory`, {
+      cause,
+    });
+    this.name = "DataDirectoryInUse";
+    this.directory = directory;
+  }
+}
+
+/** The database was written by a newer release. Nothing was changed. */
+export class SchemaTooNew extends Error {
+  readonly unknownMigration: string;
+
+  constructor(path: string, unknownMigration: string) {
+    super(`Cannot open ${path}: a newer release wrote it (migration ${unknownMigration}); start that release`);
+    this.name = "SchemaTooNew";
+    this.unknownMigration = unknownMigration;
+  }
+}
+
+/** The engine's own check failed before a migration. Nothing was changed. */
+export class DatabaseDamaged extends Error {
+  constructor(path: string, complaint: string) {
+    super(`Cannot migrate ${path}: it is damaged (${complaint}); restore it from a backup`);
+    this.name = "DatabaseDamaged";
+  }
+}

@@ -1,0 +1,73 @@
+import { CompiledQuery, Kysely } from "kysely";
+import type { AccountStore, ClientKeyStore, RequestReader } from "../control/ports.ts";
+import { err, ok, type Result } from "../kernel/result.ts";
+import { createAccountStore } from "./account-store.ts";
+import { createClientKeyStore } from "./client-key-store.ts";
+import { checkDataDirectory, dataPathsOf, makePrivateDirectory, makePrivateFile } from "./data-directory.ts";
+import { createDataKeyStore, type SqliteDataKeyStore } from "./data-key-store.ts";
+import { lockDirectory } from "./directory-lock.ts";
+import { migrateToLatest } from "./migrate.ts";
+import { allMigrations } from "./migrations/all-migrations.ts";
+import { createRequestReader } from "./request-reader.ts";
+import type { ReadHandle, Schema, WriteHandle } from "./schema.ts";
+import { bunSqliteDialect, sqliteDialect } from "./sqlite/bun-sqlite-dialect.ts";
+import { openDatabase } from "./sqlite/open-database.ts";
+import { createReadConnection } from "./sqlite/read-connection.ts";
+
+export type Storage = {
+  readonly accounts: AccountStore;
+  readonly clientKeys: ClientKeyStore;
+  /** Reads on a thread of its own, so that a long query never holds up the event loop. */
+  readonly requests: RequestReader;
+  readonly dataKeys: SqliteDataKeyStore;
+  /** The engine's full check, off the event loop; the error is its first complaint. */
+  integrityCheck(): Promise<Result<void, string>>;
+  /** The error names the first path in the data directory that others can use. */
+  checkPermissions(): Result<void, string>;
+  /** Releases the directory last. Stop the ledger before. */
+  close(): Promise<void>;
+};
+
+/**
+ * Makes the data directory when it is absent, takes it for this process, and brings the schema up to date.
+ * @throws DataDirectoryInUse, SchemaTooNew, DatabaseDamaged
+ */
+export async function openStorage({ dataDir }: { readonly dataDir: string }): Promise<Storage> {
+  const paths = dataPathsOf(dataDir);
+  makePrivateDirectory(paths.directory);
+  const lock = lockDirectory(paths.directory, paths.lock);
+  try {
+    makePrivateFile(paths.database);
+    const database = openDatabase(paths.database, "control");
+    const writer: WriteHandle = new Kysely<Schema>({ dialect: bunSqliteDialect(database) });
+    try {
+      await migrateToLatest({ database, db: writer, path: paths.database, migrations: allMigrations });
+    } catch (cause) {
+      await writer.destroy();
+      throw cause;
+    }
+    const reading = createReadConnection(paths.database);
+    const reader: ReadHandle = new Kysely<Schema>({ dialect: sqliteDialect(reading, reading.close) });
+
+    return {
+      accounts: createAccountStore(writer),
+      clientKeys: createClientKeyStore(writer),
+      requests: createRequestReader(reader),
+      dataKeys: createDataKeyStore(writer),
+      async integrityCheck() {
+        const query = CompiledQuery.raw("pragma integrity_check(1)");
+        const complaint = (await reading.executeQuery<{ integrity_check: string }>(query)).rows[0]?.integrity_check;
+        return complaint === "ok" ? ok(undefined) : err(complaint ?? "no answer");
+      },
+      checkPermissions: () => checkDataDirectory(paths),
+      async close() {
+        await reading.close();
+        await writer.destroy();
+        lock.release();
+      },
+    };
+  } catch (cause) {
+    lock.release();
+    throw cause;
+  }
+}
