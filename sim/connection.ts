@@ -1,4 +1,5 @@
 import type { Socket } from "bun";
+import { assertNever } from "../src/kernel/result.ts";
 import type { Reaction } from "./api.ts";
 import { apiError, errorBody } from "./api-error.ts";
 import type { DeliveryEnd } from "./deliver.ts";
@@ -9,6 +10,7 @@ import type { RequestHead } from "./request-head.ts";
 import type { ReadProblem } from "./request-reader.ts";
 import { createRequestReader } from "./request-reader.ts";
 import { createSocketWriter } from "./socket-writer.ts";
+import type { CutKind } from "./step.ts";
 import type { Upload, UploadedBody } from "./upload.ts";
 import { createUpload } from "./upload.ts";
 import { statusLine } from "./wire.ts";
@@ -44,6 +46,8 @@ export interface Connection {
   onData(bytes: Buffer): void;
   onDrain(): void;
   onClose(): void;
+  /** Cuts the connection now, whatever it is doing. */
+  drop(kind: CutKind): void;
   /** Resolves when the answer under way, if any, has ended. */
   settled(): Promise<void>;
 }
@@ -68,7 +72,10 @@ const STATUS_BY_PROBLEM: Readonly<Record<ReadProblem, number>> = {
   body_too_large: 413,
 };
 
-/** One client connection: reads its requests and plays their answers, one after the other. */
+/**
+ * One client connection: reads its requests and plays their answers, one after the other. Long, because its functions
+ * share the state of one connection.
+ */
 export function createConnection(socket: Socket<unknown>, host: ConnectionHost): Connection {
   const writer = createSocketWriter(socket);
   let exchange: Exchange | null = null;
@@ -195,6 +202,7 @@ export function createConnection(socket: Socket<unknown>, host: ConnectionHost):
       exchange.ended ??= "aborted";
       arrive(exchange);
     },
+    drop: (kind) => writer.cut(kind),
     settled: () => answering,
   };
 }
@@ -208,5 +216,7 @@ function endOf(end: DeliveryEnd): ExchangeEnd {
       return "cut";
     case "gone":
       return "aborted";
+    default:
+      return assertNever(end);
   }
 }

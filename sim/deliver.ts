@@ -12,6 +12,14 @@ export type DeliveryEnd = "complete" | "closed" | "cut" | "gone";
 
 /** Plays one answer on one socket with every fault that its delivery asks for. */
 export async function deliver(writer: SocketWriter, answer: Answer): Promise<DeliveryEnd> {
+  const end = await deliverAnswer(writer, answer);
+  const { closeAfter } = answer.delivery;
+  if (end !== "complete" || closeAfter === undefined) return end;
+  writer.cut(closeAfter);
+  return "closed";
+}
+
+async function deliverAnswer(writer: SocketWriter, answer: Answer): Promise<DeliveryEnd> {
   const { delivery } = answer;
   const parts = delivery.encoding === undefined ? answer.parts : await encodeParts(answer.parts, delivery.encoding);
   if (delivery.firstByteDelayMs !== undefined && !(await writer.pause(delivery.firstByteDelayMs))) return "gone";

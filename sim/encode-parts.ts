@@ -1,5 +1,6 @@
 import type { Transform } from "node:stream";
 import { constants, createBrotliCompress, createGzip, createZstdCompress } from "node:zlib";
+import { assertNever } from "../src/kernel/result.ts";
 import type { ContentEncoding } from "./step.ts";
 
 type Flushable = Transform & { flush(kind: number, done: () => void): void };
@@ -42,5 +43,7 @@ function encoder(encoding: ContentEncoding): { readonly stream: Flushable; reado
       return { stream: createBrotliCompress(), flushKind: constants.BROTLI_OPERATION_FLUSH };
     case "zstd":
       return { stream: createZstdCompress(), flushKind: constants.ZSTD_e_flush };
+    default:
+      return assertNever(encoding);
   }
 }

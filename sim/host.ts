@@ -10,6 +10,7 @@ import type { RateLimiter } from "./rate-limit.ts";
 import type { RecordedRequest, RecordLog } from "./record-log.ts";
 import { createRecordLog } from "./record-log.ts";
 import type { RequestHead } from "./request-head.ts";
+import type { CutKind } from "./step.ts";
 import type { Waiters } from "./waiters.ts";
 import { createWaiters } from "./waiters.ts";
 
@@ -34,6 +35,8 @@ export type SimulatorState = {
   /** Bugs of the simulator, found while it ran. */
   readonly failures: unknown[];
   activeStreams: number;
+  /** Connections that are cut as soon as they are accepted. */
+  refusal: { readonly left: number; readonly kind: CutKind };
 };
 
 const MAX_FAILURES = 100;
@@ -62,6 +65,7 @@ export function newState(options: StateOptions): SimulatorState {
     counters: { connections: 0, requests: 0, completed: 0, aborted: 0, cut: 0 },
     failures: [],
     activeStreams: 0,
+    refusal: { left: 0, kind: "reset" },
   };
 }
 

@@ -1,3 +1,4 @@
+import { assertNever } from "../src/kernel/result.ts";
 import type { InputTokens } from "./prompt-cache.ts";
 import type { MessagesBody } from "./request-body.ts";
 import type { ContentScript, JsonObject, UsageScript } from "./step.ts";
@@ -141,6 +142,8 @@ function emptied(block: Block): object {
       return { type: "text", text: "" };
     case "tool_use":
       return { ...block, input: {} };
+    default:
+      return assertNever(block);
   }
 }
 
@@ -160,6 +163,8 @@ function blockDeltas(block: Block, script: ContentScript): readonly object[] {
         type: "input_json_delta",
         partial_json: partial,
       }));
+    default:
+      return assertNever(block);
   }
 }
 

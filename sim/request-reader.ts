@@ -30,7 +30,10 @@ const NOTHING = Buffer.alloc(0);
 
 type Phase = "head" | "body" | "paused" | "broken";
 
-/** Incremental HTTP/1.1 request reader of one connection. Chunks may be cut anywhere. */
+/**
+ * Incremental HTTP/1.1 request reader of one connection. Chunks may be cut anywhere. Long, because its functions share
+ * the state of one parser.
+ */
 export function createRequestReader(sink: RequestSink): RequestReader {
   let phase: Phase = "head";
   let pending: Buffer = NOTHING;

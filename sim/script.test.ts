@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseScript } from "./script.ts";
@@ -16,7 +16,8 @@ test.each([
 });
 
 test("runs alone from a script file and ends on SIGTERM", async () => {
-  const path = join(mkdtempSync(join(tmpdir(), "simulator-")), "script.json");
+  const folder = mkdtempSync(join(tmpdir(), "simulator-"));
+  const path = join(folder, "script.json");
   const accounts = [
     { credential: "k", steps: [{ kind: "status", status: 529 }], default: { kind: "message", text: "later" } },
   ];
@@ -31,4 +32,5 @@ test("runs alone from a script file and ends on SIGTERM", async () => {
   expect(await (await ask()).text()).toContain("later");
   child.kill("SIGTERM");
   expect(await child.exited).toBe(0);
+  rmSync(folder, { recursive: true });
 });

@@ -7,6 +7,7 @@ import type { SimulatorState, StateOptions } from "./host.ts";
 import { createHost, newState } from "./host.ts";
 import { createRateLimiter } from "./rate-limit.ts";
 import type { RecordedRequest } from "./record-log.ts";
+import type { CutKind } from "./step.ts";
 
 // One import gives a test everything that it names; the only re-export of the room.
 export type { AccountOptions, RecordedRequest, SimulatedAccount };
@@ -49,6 +50,10 @@ export interface Simulator {
    * Rejects after `timeoutMs` (default 5000).
    */
   waitFor(predicate: (requests: readonly RecordedRequest[]) => boolean, timeoutMs?: number): Promise<void>;
+  /** Cuts every open connection now, idle or not. Default "fin". */
+  dropConnections(kind?: CutKind): void;
+  /** Cuts the next connections as soon as they are accepted. Default "reset". */
+  refuseConnections(count: number, kind?: CutKind): void;
   /** Closes everything. Rejects with the first bug that the simulator met while it ran. */
   stop(): Promise<void>;
 }
@@ -80,6 +85,12 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     counters: state.counters,
     waitFor: (predicate, timeoutMs = DEFAULT_WAIT_MS) =>
       state.waiters.wait(() => predicate(state.log.requests), timeoutMs),
+    dropConnections(kind = "fin") {
+      for (const connection of [...connections]) connection.drop(kind);
+    },
+    refuseConnections(count, kind = "reset") {
+      state.refusal = { left: count, kind };
+    },
     async stop() {
       const open = [...connections];
       listener.stop(true);
@@ -100,6 +111,10 @@ function socketHandlers(state: SimulatorState, host: ConnectionHost, connections
       socket.data = { connection };
       connections.add(connection);
       state.counters.connections += 1;
+      if (state.refusal.left > 0) {
+        state.refusal = { left: state.refusal.left - 1, kind: state.refusal.kind };
+        connection.drop(state.refusal.kind);
+      }
       state.waiters.notify();
     },
     data: (socket: Socket<SocketData>, bytes: Buffer) => socket.data.connection?.onData(bytes),

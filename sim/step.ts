@@ -79,6 +79,8 @@ export type Delivery = {
   readonly cutAfterEvents?: number;
   /** Default "fin". */
   readonly cut?: CutKind;
+  /** Closes after the whole answer although its headers promised to keep the connection: the race of every pool. */
+  readonly closeAfter?: CutKind;
   /** Silence of `stallMs` (default: until the peer leaves) after this many events. */
   readonly stallAfterEvents?: number;
   readonly stallMs?: number;

@@ -174,3 +174,23 @@ test("sends interim answers before the real one", async () => {
   const text = await answerOf({ kind: "message", informational: [103, 100] });
   expect(text).toStartWith("HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n");
 });
+
+test.each(["fin", "reset"] as const)(
+  "closes by %s after a whole answer that promised to keep the connection",
+  async (kind) => {
+    const client = await ask([{ kind: "message", closeAfter: kind }]);
+    expect(await client.ended()).toBe(kind);
+    if (kind === "fin") expect(hasWholeBody(client.text)).toBe(true);
+    expect(simulator.requests.at(-1)?.completedAtMs).not.toBeNull();
+  },
+);
+
+test.each(["fin", "reset"] as const)("drops idle connections and refuses new ones by %s", async (kind) => {
+  const idle = await connectWire(simulator.port);
+  await simulator.waitFor(() => simulator.openConnections > 0);
+  simulator.dropConnections(kind);
+  expect(await idle.ended()).toBe(kind);
+  simulator.refuseConnections(1, kind);
+  expect(await (await connectWire(simulator.port)).ended()).toBe(kind);
+  expect(await answerOf({ kind: "message" })).toContain("HTTP/1.1 200 OK");
+});

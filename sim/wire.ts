@@ -1,3 +1,4 @@
+import { assertNever } from "../src/kernel/result.ts";
 import type { Answer } from "./answer.ts";
 import type { Framing } from "./step.ts";
 
@@ -51,6 +52,8 @@ function framingLines(framing: Framing, bodyBytes: number): readonly string[] {
       return [`Content-Length: ${bodyBytes}\r\n`, "Connection: keep-alive\r\n"];
     case "close":
       return ["Connection: close\r\n"];
+    default:
+      return assertNever(framing);
   }
 }
 
