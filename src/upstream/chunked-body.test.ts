@@ -29,16 +29,46 @@ function decode(bytes: Buffer, cuts: readonly number[] = []): Outcome {
 test.each([
   { text: "0\r\n\r\n", data: "", rest: "" },
   { text: "3\r\nabc\r\n0\r\n\r\n", data: "abc", rest: "" },
-  { text: "3;a=b;c=\"\t\"\r\nabc\r\n0\r\n\r\nHTTP/1.1", data: "abc", rest: "HTTP/1.1" },
+  { text: '3;a=b;c="\t"\r\nabc\r\n0\r\n\r\nHTTP/1.1', data: "abc", rest: "HTTP/1.1" },
   { text: "00a\r\n0123456789\r\n1\r\n\n\r\n000\r\nX: y\r\nZ: q\r\n\r\n", data: "0123456789\n", rest: "" },
   { text: "A\r\n0123456789\r\n0\r\n\r\n", data: "0123456789", rest: "" },
-])("decodes to $data", ({ text, data, rest }) => expect(decode(Buffer.from(text))).toEqual({ end: "done", data, rest }));
+])("decodes to $data", ({ text, data, rest }) =>
+  expect(decode(Buffer.from(text))).toEqual({ end: "done", data, rest }),
+);
 
 test.each([
-  "\r\n", "0x3\r\nabc\r\n", "-1\r\n", "+1\r\na\r\n", "_1\r\n", "1_0\r\n", "g\r\n", " 3\r\nabc\r\n", "3 \r\nabc\r\n", "3\t\r\nabc\r\n", "3\nabc\r\n",
-  "3\rabc\r\n", "3\r\rabc", ";a\r\n", "FFFFFFFFFFFFFFFFF\r\n", "00000000000003\r\n", "3\r\nabcd\r\n", "3\r\nabc\n0\r\n\r\n", "3\r\nabcX",
-  "3\r\nabc\rX", "3;a\nb\r\nabc\r\n", "3;a\rb\r\nabc\r\n", "3;a\0b\r\nabc\r\n", "0\r\n\n", "0\r\n\rX", "0\r\nX: y\nZ", "0\r\nX: \0\r\n",
-  "0\r\nX: y\r\n folded\r\n\r\n", "0\r\nX: y\rZ", `3;${"a".repeat(1_025)}\r\n`, `0\r\nX: ${"y".repeat(8_192)}\r\n\r\n`, `0\r\n${"X: y\r\n".repeat(2_100)}\r\n`,
+  "\r\n",
+  "0x3\r\nabc\r\n",
+  "-1\r\n",
+  "+1\r\na\r\n",
+  "_1\r\n",
+  "1_0\r\n",
+  "g\r\n",
+  " 3\r\nabc\r\n",
+  "3 \r\nabc\r\n",
+  "3\t\r\nabc\r\n",
+  "3\nabc\r\n",
+  "3\rabc\r\n",
+  "3\r\rabc",
+  ";a\r\n",
+  "FFFFFFFFFFFFFFFFF\r\n",
+  "00000000000003\r\n",
+  "3\r\nabcd\r\n",
+  "3\r\nabc\n0\r\n\r\n",
+  "3\r\nabcX",
+  "3\r\nabc\rX",
+  "3;a\nb\r\nabc\r\n",
+  "3;a\rb\r\nabc\r\n",
+  "3;a\0b\r\nabc\r\n",
+  "0\r\n\n",
+  "0\r\n\rX",
+  "0\r\nX: y\nZ",
+  "0\r\nX: \0\r\n",
+  "0\r\nX: y\r\n folded\r\n\r\n",
+  "0\r\nX: y\rZ",
+  `3;${"a".repeat(1_025)}\r\n`,
+  `0\r\nX: ${"y".repeat(8_192)}\r\n\r\n`,
+  `0\r\n${"X: y\r\n".repeat(2_100)}\r\n`,
 ])("refuses %j", (text) => expect(decode(Buffer.from(text)).end).toBe("bad"));
 
 test.each(["", "3", "3\r\nab", "3\r\nabc", "3\r\nabc\r\n", "0\r\n", "0\r\nX: y\r\n", "0\r\n\r"])(
@@ -50,7 +80,11 @@ test("decodes what was encoded, however the bytes are cut", () => {
   const chunks = fc.array(fc.uint8Array({ minLength: 1, maxLength: 40 }), { maxLength: 6 });
   fc.assert(
     fc.property(chunks, fc.array(fc.nat(400), { maxLength: 10 }), (parts, cuts) => {
-      const framed = parts.flatMap((part) => [Buffer.from(`${part.length.toString(16)}\r\n`), part, Buffer.from("\r\n")]);
+      const framed = parts.flatMap((part) => [
+        Buffer.from(`${part.length.toString(16)}\r\n`),
+        part,
+        Buffer.from("\r\n"),
+      ]);
       const bytes = Buffer.concat([...framed, Buffer.from("0\r\n\r\nrest")]);
       const data = Buffer.concat(parts).toString("latin1");
       expect(decode(bytes, cuts)).toEqual({ end: "done", data, rest: "rest" });

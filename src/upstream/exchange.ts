@@ -1,17 +1,10 @@
-import type {
-  BodySink,
-  PushBody,
-  UpstreamFailure,
-  UpstreamFailureKind,
-  UpstreamRequest,
-  UpstreamResponse,
-} from "../gateway/ports.ts";
+import type { UpstreamFailure, UpstreamFailureKind, UpstreamRequest, UpstreamResponse } from "../gateway/ports.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import type { Origin } from "./base-url.ts";
-import { type ChunkedReader, createChunkedReader, readChunked } from "./chunked-body.ts";
 import type { Connection, ConnectionUser } from "./connection.ts";
 import type { Deadlines, Timed } from "./deadlines.ts";
 import type { Dial, Dialer } from "./dialer.ts";
+import { type BodySource, IncomingBody } from "./incoming-body.ts";
 import type { Pool } from "./pool.ts";
 import { createHeadReader, type HeadReader, type ResponseHead, readHead } from "./response-head.ts";
 
@@ -37,14 +30,14 @@ export type ExchangeOptions = {
   readonly settle: (result: Result<UpstreamResponse, UpstreamFailure>) => void;
 };
 
-/** `ended`: all bytes arrived and the connection is given back; the sink may not know yet. `over`: nothing follows. */
-type Phase = "connecting" | "writing" | "waiting" | "body" | "ended" | "over";
+/** `over`: the connection was given back or destroyed; the reader of the body may not have all of it yet. */
+type Phase = "connecting" | "writing" | "waiting" | "body" | "over";
 
 /** A body up to this size goes out in one write with the head; beyond, copying costs more than a second write. */
 const JOINED_BODY_BYTES = 16_384;
 
 /** One request and its response on one connection. */
-export class Exchange implements ConnectionUser, PushBody, Timed {
+export class Exchange implements ConnectionUser, BodySource, Timed {
   deadlineIndex = -1;
   readonly #room: ExchangeRoom;
   readonly #request: UpstreamRequest;
@@ -62,19 +55,9 @@ export class Exchange implements ConnectionUser, PushBody, Timed {
 
   readonly #reader: HeadReader;
   #response: ResponseHead | null = null;
-  #chunked: ChunkedReader | null = null;
-  #bytesLeft = 0;
+  #body: IncomingBody | null = null;
   /** The peer answered before it had the whole request: it may take the rest for another one. */
   #mustClose = false;
-
-  #sink: BodySink | null = null;
-  #isPaused = false;
-  #isPumping = false;
-  /** Arrived and not delivered: what came with the head, and one read more before the socket stops. */
-  #held: Buffer[] = [];
-  /** How the peer closed while `#held` was not empty. */
-  #closedBehindHeld: "clean" | "unclean" | null = null;
-  #failure: UpstreamFailure | null = null;
 
   constructor({ room, request, origin, head, signal, settle }: ExchangeOptions) {
     this.#room = room;
@@ -105,19 +88,17 @@ export class Exchange implements ConnectionUser, PushBody, Timed {
     });
   }
 
-  /** Ends the exchange with a failure, unless it has ended: tells the caller or the sink, and destroys the connection. */
+  /** Ends the exchange with a failure, unless it is over: tells the caller or the reader, and destroys the connection. */
   fail(kind: UpstreamFailureKind, fact: string): void {
-    if (this.#phase === "ended" || this.#phase === "over") return;
+    if (this.#phase === "over") return;
     const failure: UpstreamFailure = {
       kind,
       detail: `Cannot finish the request to ${this.#origin.host}: ${fact}`,
       wasSent: this.#wasSent,
     };
-    const sink = this.#sink;
     this.#stop();
     if (this.#settle !== null) this.#settleWith(err(failure));
-    else if (sink === null) this.#failure = failure;
-    else sink.onFailure(failure);
+    else this.#body?.fail(failure);
   }
 
   checkDeadlines(nowMs: number): void {
@@ -133,43 +114,34 @@ export class Exchange implements ConnectionUser, PushBody, Timed {
       this.fail("headers_timeout", `no request byte was accepted for ${deadlines.headersMs} ms`);
     } else if (this.#phase === "waiting") {
       this.fail("headers_timeout", `no response head within ${deadlines.headersMs} ms`);
-    } else if (this.#phase === "body" && this.#isReading()) {
+    } else if (this.#phase === "body" && this.#body?.isReading === true) {
       this.fail("idle_timeout", `no body byte for ${deadlines.idleMs} ms`);
     }
   }
 
-  // --- the body, as its reader sees it -------------------------------------------------------------------------
+  // --- what the body says --------------------------------------------------------------------------------------
+
+  pauseReading(): void {
+    this.#connection?.pause();
+  }
 
   // hot path
-  subscribe(sink: BodySink): void {
-    if (this.#sink !== null) throw new Error("Cannot subscribe to a body: it has a reader already");
-    if (this.#failure !== null) {
-      const failure = this.#failure;
-      this.#failure = null;
-      sink.onFailure(failure);
-      return;
-    }
-    this.#sink = sink;
+  resumeReading(): void {
     this.#phaseEndsAtMs = this.#room.deadlines.after(this.#request.deadlines.idleMs);
-    this.#pump();
+    this.#connection?.resume();
   }
 
-  pause(): void {
-    this.#isPaused = true;
+  // hot path
+  onBodyEnd(hasExtra: boolean): void {
+    if (this.#phase !== "over") this.#giveBack(hasExtra);
   }
 
-  resume(): void {
-    if (!this.#isPaused) return;
-    this.#isPaused = false;
-    this.#phaseEndsAtMs = this.#room.deadlines.after(this.#request.deadlines.idleMs);
-    this.#pump();
+  onBodyBroken(kind: "protocol" | "reset", fact: string): void {
+    this.fail(kind, fact);
   }
 
-  cancel(): void {
-    if (this.#phase !== "ended" && this.#phase !== "over") this.#stop();
-    this.#phase = "over";
-    this.#failure = null;
-    this.#held = [];
+  onBodyCancelled(): void {
+    if (this.#phase !== "over") this.#stop();
   }
 
   // --- what the connection says --------------------------------------------------------------------------------
@@ -182,17 +154,8 @@ export class Exchange implements ConnectionUser, PushBody, Timed {
       else if (step.kind === "head") this.#onHead(step.head, step.rest);
       return;
     }
-    if (this.#phase !== "body") return;
-    if (!this.#isReading() || this.#isPumping) {
-      this.#connection?.pause();
-      this.#held.push(chunk);
-      return;
-    }
     this.#phaseEndsAtMs = this.#room.deadlines.after(this.#request.deadlines.idleMs);
-    this.#isPumping = true;
-    this.#consume(chunk);
-    this.#isPumping = false;
-    if (this.#held.length > 0) this.#pump();
+    this.#body?.accept(chunk);
   }
 
   onProgress(isComplete: boolean): void {
@@ -205,11 +168,12 @@ export class Exchange implements ConnectionUser, PushBody, Timed {
   onClosed(isClean: boolean): void {
     this.#connection = null;
     if (this.#phase === "writing" || this.#phase === "waiting") {
-      this.fail("reset", `the connection was closed before the ${this.#phase === "writing" ? "request was sent" : "response"}`);
-    } else if (this.#held.length > 0) {
-      this.#closedBehindHeld = isClean ? "clean" : "unclean";
+      this.fail(
+        "reset",
+        `the connection was closed before the ${this.#phase === "writing" ? "request was sent" : "response"}`,
+      );
     } else {
-      this.#onInputEnd(isClean);
+      this.#body?.closed(isClean);
     }
   }
 
@@ -249,96 +213,11 @@ export class Exchange implements ConnectionUser, PushBody, Timed {
     }
     this.#response = head;
     this.#phase = "body";
-    if (head.framing === "chunked") this.#chunked = createChunkedReader();
-    this.#bytesLeft = head.contentLength ?? 0;
-    if ((head.framing === "none" || head.framing === "length") && rest.length >= this.#bytesLeft) {
-      // All is here: the connection need not wait for the reader.
-      if (this.#bytesLeft > 0) this.#held.push(rest.subarray(0, this.#bytesLeft));
-      this.#giveBack(rest.length > this.#bytesLeft);
-    } else if (rest.length > 0) {
-      this.#held.push(rest);
-    }
+    const body = new IncomingBody(this, head);
+    this.#body = body;
+    body.startWith(rest);
     const { status, headers, contentLength } = head;
-    this.#settleWith(ok({ status, headers, contentLength, body: this }));
-  }
-
-  #isReading(): boolean {
-    return this.#sink !== null && !this.#isPaused && this.#held.length === 0;
-  }
-
-  /** Delivers what is held while the reader takes it, then the end if that is reached, else reads on. */
-  #pump(): void {
-    if (this.#isPumping) return;
-    this.#isPumping = true;
-    while (!this.#isPaused && this.#phase !== "over") {
-      const chunk = this.#held.shift();
-      if (chunk === undefined) break;
-      if (this.#phase === "ended") this.#sink?.onChunk(chunk);
-      else this.#consume(chunk);
-    }
-    this.#isPumping = false;
-    if (this.#isPaused || this.#held.length > 0 || this.#sink === null) return;
-    if (this.#phase === "ended") this.#tellEnd();
-    else if (this.#phase === "body" && this.#closedBehindHeld !== null) {
-      this.#onInputEnd(this.#closedBehindHeld === "clean");
-    } else if (this.#phase === "body") this.#connection?.resume();
-  }
-
-  // hot path
-  #consume(chunk: Buffer): void {
-    if (this.#response?.framing === "chunked") this.#consumeChunked(chunk);
-    else if (this.#response?.framing === "length") this.#consumeLength(chunk);
-    else this.#sink?.onChunk(chunk);
-  }
-
-  // hot path
-  #consumeLength(chunk: Buffer): void {
-    const isLast = chunk.length >= this.#bytesLeft;
-    const piece = chunk.length > this.#bytesLeft ? chunk.subarray(0, this.#bytesLeft) : chunk;
-    this.#bytesLeft -= piece.length;
-    if (isLast) this.#giveBack(chunk.length > piece.length);
-    this.#sink?.onChunk(piece);
-    if (isLast) this.#tellEnd();
-  }
-
-  // hot path
-  #consumeChunked(chunk: Buffer): void {
-    const reader = this.#chunked;
-    if (reader === null) return;
-    let next = 0;
-    for (;;) {
-      const step = readChunked(reader, chunk, next);
-      next = reader.next;
-      if (step === "more") return;
-      if (step === "bad") return this.fail("protocol", "the chunked framing of the body is malformed");
-      if (step === "done") {
-        this.#giveBack(next < chunk.length);
-        return this.#tellEnd();
-      }
-      this.#sink?.onChunk(chunk.subarray(reader.pieceStart, next));
-      if (this.#phase !== "body") return;
-      if (this.#isPaused) {
-        if (next < chunk.length) this.#held.unshift(chunk.subarray(next));
-        return;
-      }
-    }
-  }
-
-  #onInputEnd(isClean: boolean): void {
-    if (this.#phase !== "body") return;
-    if (this.#response?.framing !== "close" || !isClean) {
-      this.fail("reset", "the connection was closed before the end of the body");
-      return;
-    }
-    this.#giveBack(false);
-    if (this.#sink !== null) this.#tellEnd();
-  }
-
-  /** A reader that paused hears of the end when it resumes. */
-  #tellEnd(): void {
-    if (this.#phase !== "ended" || this.#isPaused) return;
-    this.#phase = "over";
-    this.#sink?.onEnd();
+    this.#settleWith(ok({ status, headers, contentLength, body }));
   }
 
   /** The response is complete. `hasExtra`: more bytes came than belong to it, so the connection is not trusted. */
@@ -346,7 +225,7 @@ export class Exchange implements ConnectionUser, PushBody, Timed {
   #giveBack(hasExtra: boolean): void {
     const connection = this.#connection;
     this.#connection = null;
-    this.#phase = "ended";
+    this.#phase = "over";
     if (connection !== null) {
       const isReusable = !hasExtra && !this.#mustClose && this.#response?.isReusable === true && connection.isUsable;
       if (isReusable) {
@@ -367,7 +246,6 @@ export class Exchange implements ConnectionUser, PushBody, Timed {
     const connection = this.#connection;
     this.#connection = null;
     this.#phase = "over";
-    this.#held = [];
     this.#head = "";
     this.#dial?.cancel();
     this.#dial = null;

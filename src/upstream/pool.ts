@@ -83,7 +83,9 @@ export class Pool {
     for (const [originKey, sockets] of this.#origins) {
       this.#promote(sockets, nowMs);
       sockets.ready = sockets.ready.filter((connection) => this.#keeps(connection, nowMs));
-      sockets.resting = sockets.resting.slice(sockets.restingFrom).filter((connection) => this.#keeps(connection, nowMs));
+      sockets.resting = sockets.resting
+        .slice(sockets.restingFrom)
+        .filter((connection) => this.#keeps(connection, nowMs));
       sockets.restingFrom = 0;
       if (sockets.ready.length === 0 && sockets.resting.length === 0) this.#origins.delete(originKey);
     }

@@ -101,10 +101,12 @@ function alternateFamilies(addresses: readonly string[]): readonly string[] {
   const isV6First = unique[0]?.includes(":") ?? false;
   const first = unique.filter((address) => address.includes(":") === isV6First);
   const second = unique.filter((address) => address.includes(":") !== isV6First);
-  return first.flatMap((address, index) => {
-    const other = second[index];
-    return other === undefined ? [address] : [address, other];
-  }).concat(second.slice(first.length));
+  return first
+    .flatMap((address, index) => {
+      const other = second[index];
+      return other === undefined ? [address] : [address, other];
+    })
+    .concat(second.slice(first.length));
 }
 
 /** The error's code, which never holds more than upper-case words; messages may hold anything. */

@@ -52,10 +52,21 @@ CLASS[0x0a] = LF;
 CLASS[0x09] = BLANK;
 CLASS[0x20] = BLANK;
 
+const PREFIX = Buffer.from("HTTP/1.");
+
 const IN_LINE = 0;
 const AFTER_CR = 1;
 const AT_LINE_START = 2;
 const AFTER_LAST_CR = 3;
+const AT_END = 4;
+/** Where a byte of each class leads from each place: another place, or a key of `SCAN_FACTS`. */
+const PLACES = Int8Array.of(
+  ...[IN_LINE, AFTER_CR, -2, IN_LINE, -3], // from IN_LINE by text, CR, LF, blank, forbidden
+  ...[-2, -2, AT_LINE_START, -2, -2], // from AFTER_CR
+  ...[IN_LINE, AFTER_LAST_CR, -2, -4, -3], // from AT_LINE_START
+  ...[-2, -2, AT_END, -2, -2], // from AFTER_LAST_CR
+);
+const CLASSES = 5;
 
 const INCOMPLETE = -1;
 const SCAN_FACTS: Readonly<Record<number, string>> = {
@@ -63,6 +74,7 @@ const SCAN_FACTS: Readonly<Record<number, string>> = {
   [-3]: "the response head holds a control character",
   [-4]: "the response head holds a folded line",
   [-5]: `the response head holds more than ${MAX_FIELDS} fields`,
+  [-6]: "the response does not start with HTTP/1.",
 };
 
 export function createHeadReader(maxBytes: number, isForHead: boolean): HeadReader {
@@ -86,35 +98,36 @@ export function createHeadReader(maxBytes: number, isForHead: boolean): HeadRead
 // hot path
 export function readHead(reader: HeadReader, chunk: Buffer): HeadStep {
   let bytes = chunk;
-  let endBytes = chunk.length;
   if (reader.heldBytes > 0) {
     hold(reader, chunk);
-    bytes = reader.held;
-    endBytes = reader.heldBytes;
+    bytes = reader.held.subarray(0, reader.heldBytes);
   }
   for (;;) {
-    const headBytes = scan(reader, bytes, endBytes);
-    if (headBytes < INCOMPLETE) return { kind: "bad", fact: SCAN_FACTS[headBytes] ?? "the response head is malformed" };
-    if (headBytes > reader.maxBytes || (headBytes === INCOMPLETE && endBytes > reader.maxBytes)) {
-      return { kind: "bad", fact: `the response head is longer than ${reader.maxBytes} bytes` };
-    }
-    if (headBytes === INCOMPLETE) {
-      if (reader.heldBytes === 0) hold(reader, bytes.subarray(0, endBytes));
-      return MORE;
-    }
+    const headBytes = scan(reader, bytes);
+    if (headBytes === INCOMPLETE) return holdForMore(reader, bytes);
+    if (headBytes < 0) return { kind: "bad", fact: SCAN_FACTS[headBytes] ?? "the response head is malformed" };
+    if (headBytes > reader.maxBytes) return tooLong(reader);
     const parsed = parseHead(bytes.toString("latin1", 0, headBytes), reader.isForHead);
     if (!parsed.ok) return { kind: "bad", fact: parsed.error };
-    const rest = bytes.subarray(headBytes, endBytes);
+    bytes = bytes.subarray(headBytes);
     restart(reader);
-    if (parsed.value.status >= 200) return { kind: "head", head: parsed.value, rest };
+    if (parsed.value.status >= 200) return { kind: "head", head: parsed.value, rest: bytes };
     reader.interimHeads += 1;
     if (reader.interimHeads > MAX_INTERIM_HEADS) {
       return { kind: "bad", fact: `more than ${MAX_INTERIM_HEADS} interim responses arrived` };
     }
-    if (rest.length === 0) return MORE;
-    bytes = rest;
-    endBytes = rest.length;
+    if (bytes.length === 0) return MORE;
   }
+}
+
+function holdForMore(reader: HeadReader, bytes: Buffer): HeadStep {
+  if (bytes.length > reader.maxBytes) return tooLong(reader);
+  if (reader.heldBytes === 0) hold(reader, bytes);
+  return MORE;
+}
+
+function tooLong(reader: HeadReader): HeadStep {
+  return { kind: "bad", fact: `the response head is longer than ${reader.maxBytes} bytes` };
 }
 
 function restart(reader: HeadReader): void {
@@ -138,28 +151,21 @@ function hold(reader: HeadReader, chunk: Buffer): void {
 
 /** The length of the head when it is complete, `INCOMPLETE`, or a key of `SCAN_FACTS`. Looks at each byte once. */
 // hot path
-function scan(reader: HeadReader, bytes: Buffer, endBytes: number): number {
+function scan(reader: HeadReader, bytes: Buffer): number {
+  // At once, so that a peer that speaks another protocol is not waited for.
+  for (let index = reader.scannedBytes; index < PREFIX.length && index < bytes.length; index += 1) {
+    if (bytes[index] !== PREFIX[index]) return -6;
+  }
   // Beyond the limit nothing is looked at: the caller refuses by length.
-  const end = Math.min(endBytes, reader.maxBytes + 1);
+  const end = Math.min(bytes.length, reader.maxBytes + 1);
   let place = reader.place;
   let index = reader.scannedBytes;
   for (; index < end; index += 1) {
-    const kind = CLASS[bytes[index] ?? 0] ?? FORBIDDEN;
-    if (place === IN_LINE) {
-      if (kind === 0 || kind === BLANK) continue;
-      if (kind !== CR) return kind === LF ? -2 : -3;
-      place = AFTER_CR;
-    } else if (place === AT_LINE_START) {
-      if (kind === BLANK) return -4;
-      if (kind >= LF) return kind === LF ? -2 : -3;
-      place = kind === CR ? AFTER_LAST_CR : IN_LINE;
-    } else {
-      if (kind !== LF) return -2;
-      if (place === AFTER_LAST_CR) return index + 1;
-      place = AT_LINE_START;
-      reader.lines += 1;
-      if (reader.lines > MAX_FIELDS + 1) return -5;
-    }
+    place = PLACES[place * CLASSES + (CLASS[bytes[index] ?? 0] ?? FORBIDDEN)] ?? -2;
+    if (place < 0) return place;
+    if (place === AT_END) return index + 1;
+    if (place === AT_LINE_START) reader.lines += 1;
+    if (reader.lines > MAX_FIELDS + 1) return -5;
   }
   reader.place = place;
   reader.scannedBytes = index;

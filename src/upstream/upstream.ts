@@ -1,4 +1,10 @@
-import type { Upstream, UpstreamFailure, UpstreamFailureKind, UpstreamRequest, UpstreamResponse } from "../gateway/ports.ts";
+import type {
+  Upstream,
+  UpstreamFailure,
+  UpstreamFailureKind,
+  UpstreamRequest,
+  UpstreamResponse,
+} from "../gateway/ports.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import { type DurationMs, durationMs } from "../kernel/time.ts";
 import { describeBaseUrlProblem, type Origin, originOf, parseBaseUrl } from "./base-url.ts";
