@@ -15,6 +15,7 @@ export function createBoundedBytes(maxBytes: number): BoundedBytes {
 }
 
 /** Appends a copy of `chunk` from `from` up to but not including `to`. */
+// biome-ignore lint/complexity/useMaxParams: a range of a chunk; an object for it would be made for every piece.
 export function append(held: BoundedBytes, chunk: Uint8Array, from: number, to: number): void {
   const length = held.length + to - from;
   if (held.isOver || length > held.maxBytes) {

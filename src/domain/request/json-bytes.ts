@@ -3,6 +3,13 @@ import { err, ok, type Result } from "../../kernel/result.ts";
 /** Arguments per `String.fromCharCode`: far below any engine's limit. */
 const UNITS_PER_CALL = 4096;
 const REPLACEMENT = 0xfffd;
+/** Where overlong forms, surrogates and values above U+10FFFF show: the second byte has a narrower range there. */
+const SECOND_BYTE: ReadonlyMap<number, readonly [lowest: number, highest: number]> = new Map([
+  [0xe0, [0xa0, 0xbf]],
+  [0xed, [0x80, 0x9f]],
+  [0xf0, [0x90, 0xbf]],
+  [0xf4, [0x80, 0x8f]],
+]);
 
 /** Parses one bounded JSON value out of UTF-8 bytes. Never throws. Not for whole bodies: the hot path scans those. */
 export function parseJsonBytes(bytes: Uint8Array): Result<unknown, "malformed"> {
@@ -55,18 +62,22 @@ function decodeMultiByte(bytes: Uint8Array): string {
 /** Bytes of the sequence that starts here; negative when malformed: so many bytes are one U+FFFD. */
 function sequenceLength(bytes: Uint8Array, at: number): number {
   const lead = byteAt(bytes, at);
-  if (lead < 0x80) return 1;
-  const size = lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : lead < 0xf5 ? 4 : 0;
-  if (size === 0) return -1;
-  // Overlong forms, surrogates and values above U+10FFFF show in the second byte.
-  const lowest = lead === 0xe0 ? 0xa0 : lead === 0xf0 ? 0x90 : 0x80;
-  const highest = lead === 0xed ? 0x9f : lead === 0xf4 ? 0x8f : 0xbf;
+  const size = promisedLength(lead);
+  if (size < 2) return size;
   const second = byteAt(bytes, at + 1);
+  const [lowest, highest] = SECOND_BYTE.get(lead) ?? [0x80, 0xbf];
   if (second < lowest || second > highest) return -1;
   for (let next = 2; next < size; next++) {
     if ((byteAt(bytes, at + next) & 0xc0) !== 0x80) return -next;
   }
   return size;
+}
+
+function promisedLength(lead: number): number {
+  if (lead < 0x80) return 1;
+  if (lead < 0xc2 || lead > 0xf4) return -1;
+  if (lead < 0xe0) return 2;
+  return lead < 0xf0 ? 3 : 4;
 }
 
 function low6(bytes: Uint8Array, at: number): number {

@@ -1,4 +1,4 @@
-/** Where in the top-level object the next byte is. Phases up to `MARK_3` do not accept space. */
+/** Where in the top-level object the next byte is. */
 export const START = 0;
 export const MARK_2 = 1;
 export const MARK_3 = 2;
@@ -23,31 +23,30 @@ const OPEN_BRACE = 0x7b;
 const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACE = 0x7d;
 
+/** By phase and byte. Every other byte that is neither space nor the first of a value breaks the object. */
+const NEXT_PHASE: ReadonlyMap<number, number> = new Map([
+  [stepOf(START, OPEN_BRACE), FIRST_KEY],
+  [stepOf(START, 0xef), MARK_2],
+  [stepOf(MARK_2, 0xbb), MARK_3],
+  [stepOf(MARK_3, 0xbf), OPEN],
+  [stepOf(OPEN, OPEN_BRACE), FIRST_KEY],
+  [stepOf(FIRST_KEY, QUOTE), KEY],
+  [stepOf(FIRST_KEY, CLOSE_BRACE), END],
+  [stepOf(NEXT_KEY, QUOTE), KEY],
+  [stepOf(COLON, COLON_BYTE), VALUE],
+  [stepOf(AFTER_VALUE, COMMA), NEXT_KEY],
+  [stepOf(AFTER_VALUE, CLOSE_BRACE), END],
+]);
+
 /** The phase after one byte that is outside keys and values. A byte order mark may stand before everything. */
 export function phaseAfter(phase: number, byte: number): number {
-  if (phase > MARK_3 && isSpace(byte)) return phase;
-  switch (phase) {
-    case START:
-      return byte === 0xef ? MARK_2 : isSpace(byte) ? OPEN : byte === OPEN_BRACE ? FIRST_KEY : BROKEN;
-    case MARK_2:
-      return byte === 0xbb ? MARK_3 : BROKEN;
-    case MARK_3:
-      return byte === 0xbf ? OPEN : BROKEN;
-    case OPEN:
-      return byte === OPEN_BRACE ? FIRST_KEY : BROKEN;
-    case FIRST_KEY:
-      return byte === QUOTE ? KEY : byte === CLOSE_BRACE ? END : BROKEN;
-    case NEXT_KEY:
-      return byte === QUOTE ? KEY : BROKEN;
-    case COLON:
-      return byte === COLON_BYTE ? VALUE : BROKEN;
-    case VALUE:
-      return valuePhase(byte);
-    case AFTER_VALUE:
-      return byte === COMMA ? NEXT_KEY : byte === CLOSE_BRACE ? END : BROKEN;
-    default:
-      return BROKEN;
-  }
+  if (isSpace(byte) && phase !== MARK_2 && phase !== MARK_3) return phase === START ? OPEN : phase;
+  if (phase === VALUE) return valuePhase(byte);
+  return NEXT_PHASE.get(stepOf(phase, byte)) ?? BROKEN;
+}
+
+function stepOf(phase: number, byte: number): number {
+  return (phase << 8) | byte;
 }
 
 function valuePhase(byte: number): number {

@@ -117,10 +117,10 @@ function feed(scan: Scan, chunk: Uint8Array): void {
         at = readKey(scan, chunk, at);
         break;
       case STRING:
-        at = skipString(scan, chunk, at, AFTER_VALUE);
+        at = skipString(scan, chunk, at);
         break;
       case NESTED_STRING:
-        at = skipString(scan, chunk, at, NESTED);
+        at = skipString(scan, chunk, at);
         break;
       case NESTED:
         at = skipNested(scan, chunk, at);
@@ -151,7 +151,7 @@ function readStructure(scan: Scan, chunk: Uint8Array, at: number): number {
 }
 
 function readKey(scan: Scan, chunk: Uint8Array, from: number): number {
-  const at = skipString(scan, chunk, from, COLON);
+  const at = skipString(scan, chunk, from);
   const end = scan.phase === COLON ? at - 1 : at;
   for (let next = from; next < end && scan.keyLength <= scan.key.length; next++) {
     const byte = chunk[next] ?? 0;
@@ -198,8 +198,8 @@ function beginValue(scan: Scan, start: number): void {
   scan.held = createBoundedBytes(member.maxBytes);
 }
 
-/** The index after the closing quote, with the phase `then`; or the end of the chunk, with the phase unchanged. */
-function skipString(scan: Scan, chunk: Uint8Array, at: number, then: number): number {
+/** The index after the closing quote, in the next phase; or the end of the chunk, in the same phase. */
+function skipString(scan: Scan, chunk: Uint8Array, at: number): number {
   const from = scan.isEscaped ? at + 1 : at;
   scan.isEscaped = false;
   const quote = closingQuote(chunk, from);
@@ -207,8 +207,12 @@ function skipString(scan: Scan, chunk: Uint8Array, at: number, then: number): nu
     scan.isEscaped = isEscapedAt(chunk, from, chunk.length);
     return chunk.length;
   }
-  scan.phase = then;
-  if (then === AFTER_VALUE) endValue(scan, chunk, quote + 1);
+  if (scan.phase === STRING) {
+    scan.phase = AFTER_VALUE;
+    endValue(scan, chunk, quote + 1);
+  } else {
+    scan.phase = scan.phase === KEY ? COLON : NESTED;
+  }
   return quote + 1;
 }
 

@@ -33,6 +33,7 @@ export function beginDelta(text: DeltaText): void {
 
 /** Takes the next piece of a delta's data: `chunk` from `from` up to but not including `to`. */
 // hot path
+// biome-ignore lint/complexity/useMaxParams: a range of a chunk; an object for it would be made for every piece.
 export function countDelta(text: DeltaText, chunk: Uint8Array, from: number, to: number): void {
   let at = from;
   let quotes = text.quotes;
@@ -45,6 +46,7 @@ export function countDelta(text: DeltaText, chunk: Uint8Array, from: number, to:
   if (quotes === TEXT_QUOTE && at < to) countText(text, chunk, at, to);
 }
 
+// biome-ignore lint/complexity/useMaxParams: a range of a chunk; an object for it would be made for every piece.
 function countText(text: DeltaText, chunk: Uint8Array, from: number, to: number): void {
   const start = text.isEscaped ? from + 1 : from;
   const quote = closingQuote(chunk, start);

@@ -50,22 +50,14 @@ export function createEventLines(event: EventState): EventLines {
 /** @see https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation */
 // hot path
 export function feedLines(lines: EventLines, chunk: Uint8Array): void {
-  let at = lines.markBytes < BYTE_ORDER_MARK.length ? skipMark(lines, chunk) : 0;
-  // Each terminator is looked for again only when the last one found was passed: linear for any mix of line ends.
+  let at = skipMark(lines, chunk, lines.isAfterCr ? skipLf(lines, chunk, 0) : 0);
   let lf = chunk.indexOf(LF, at);
   let cr = chunk.indexOf(CR, at);
   while (at < chunk.length) {
-    if (lines.isAfterCr) {
-      lines.isAfterCr = false;
-      if (chunk[at] === LF) {
-        at++;
-        continue;
-      }
-    }
-    if (lf !== -1 && lf < at) lf = chunk.indexOf(LF, at);
-    if (cr !== -1 && cr < at) cr = chunk.indexOf(CR, at);
-    const isCr = cr !== -1 && (lf === -1 || cr < lf);
-    const end = isCr ? cr : lf;
+    // Each terminator is looked for again only when the last one found was passed: linear for any mix of line ends.
+    if (isPassed(lf, at)) lf = chunk.indexOf(LF, at);
+    if (isPassed(cr, at)) cr = chunk.indexOf(CR, at);
+    const end = cr === -1 || isPassed(lf, cr) ? lf : cr;
     if (end === -1) {
       readPiece(lines, chunk, at, chunk.length);
       lines.isAtEventBoundary = false;
@@ -73,14 +65,23 @@ export function feedLines(lines: EventLines, chunk: Uint8Array): void {
     }
     if (at < end) readPiece(lines, chunk, at, end);
     endLine(lines);
-    lines.isAfterCr = isCr;
-    at = end + 1;
+    at = end === cr ? skipLf(lines, chunk, end + 1) : end + 1;
   }
 }
 
-/** The first index that is not part of a byte order mark. */
-function skipMark(lines: EventLines, chunk: Uint8Array): number {
-  let at = 0;
+function isPassed(found: number, at: number): boolean {
+  return found !== -1 && found < at;
+}
+
+/** The LF behind a CR ends the same line; it may come with the next chunk. */
+function skipLf(lines: EventLines, chunk: Uint8Array, at: number): number {
+  lines.isAfterCr = at === chunk.length;
+  return chunk[at] === LF ? at + 1 : at;
+}
+
+/** The first index from `from` that is not part of a byte order mark. */
+function skipMark(lines: EventLines, chunk: Uint8Array, from: number): number {
+  let at = from;
   while (at < chunk.length && lines.markBytes < BYTE_ORDER_MARK.length) {
     if (chunk[at] !== BYTE_ORDER_MARK[lines.markBytes]) {
       // The bytes before were the beginning of a field that nobody knows.
@@ -95,6 +96,7 @@ function skipMark(lines: EventLines, chunk: Uint8Array): number {
 }
 
 // hot path
+// biome-ignore lint/complexity/useMaxParams: a range of a chunk; an object for it would be made for every piece.
 function readPiece(lines: EventLines, chunk: Uint8Array, from: number, to: number): void {
   let at = lines.phase === FIELD ? readField(lines, chunk, from, to) : from;
   if (at === to) return;
@@ -111,6 +113,7 @@ function readPiece(lines: EventLines, chunk: Uint8Array, from: number, to: numbe
 }
 
 /** The index after the colon, or `to`. */
+// biome-ignore lint/complexity/useMaxParams: a range of a chunk; an object for it would be made for every piece.
 function readField(lines: EventLines, chunk: Uint8Array, from: number, to: number): number {
   for (let at = from; at < to; at++) {
     const byte = chunk[at];

@@ -17,7 +17,7 @@ import {
 import { readWireError, UNREADABLE_ERROR, type WireError } from "./wire-error.ts";
 
 /** Data of one event that is kept; beyond it the event passes unread. */
-export const MAX_EVENT_BYTES = 1024 * 1024;
+const MAX_EVENT_BYTES = 1024 * 1024;
 /** Data of one line of such an event. */
 export const MAX_LINE_BYTES = 256 * 1024;
 
@@ -72,6 +72,7 @@ export function beginData(event: EventState): void {
 }
 
 // hot path
+// biome-ignore lint/complexity/useMaxParams: a range of a chunk; an object for it would be made for every piece.
 export function addData(event: EventState, chunk: Uint8Array, from: number, to: number): void {
   if (event.kind === BLOCK_DELTA) {
     countDelta(event.text, chunk, from, to);
@@ -99,6 +100,7 @@ function isKept(kind: number): boolean {
   return kind === UNNAMED || kind === MESSAGE_DELTA || kind === MESSAGE_START || kind === ERROR;
 }
 
+// biome-ignore lint/complexity/useMaxParams: a range of a chunk; an object for it would be made for every piece.
 function keep(event: EventState, chunk: Uint8Array, from: number, to: number): void {
   append(event.data, chunk, from, to);
   // Whoever holds the stream back for its first event must not wait for the end of one that nobody will read.
