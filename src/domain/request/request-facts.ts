@@ -43,7 +43,7 @@ export function createRequestFactsReader(): RequestFactsReader {
   };
 }
 
-/** About 0.3 ns per byte: 27 us for 100 KB of Claude Code's kind (Bun 1.4.5, 2026-11-23). */
+/** 4 us for 1 KB, 31 us for 100 KB of Claude Code's kind (1,600 strings), 0.43 ns per byte at 1 MB (Bun 1.4.5, 2026-11-23). */
 export function requestFactsOf(body: Uint8Array): RequestFacts {
   const reader = createRequestFactsReader();
   reader.feed(body);

@@ -140,7 +140,10 @@ describe("any stream", () => {
 
 /** Two names and data: the scanner may have dropped the data under the first name. Nobody sends that. */
 function isRenamed(text: string): boolean {
-  const events = text.replace(/^\ufeff/, "").replace(/\r\n?/g, "\n").split("\n\n");
+  const events = text
+    .replace(/^\ufeff/, "")
+    .replace(/\r\n?/g, "\n")
+    .split("\n\n");
   return events.some((lines) => (lines.match(/^event(:|$)/gm) ?? []).length > 1 && /^data(:|$)/m.test(lines));
 }
 
