@@ -16,7 +16,9 @@ describe("a command line", () => {
     expect(plan?.args.slice(-tail.length)).toEqual(tail);
   });
 
-  test.each([[[]], [["strat"]], [["toString"]]])("%p is no command", (argv) => expect(planFor(argv)).toBeNull());
+  test.each([{ argv: [] }, { argv: ["strat"] }, { argv: ["toString"] }])("$argv is no command", ({ argv }) => {
+    expect(planFor(argv)).toBeNull();
+  });
 
   test("never reads a .env file where the gateway runs", () => {
     expect(planFor(["start"])?.args).toContain("--no-env-file");
