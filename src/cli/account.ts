@@ -76,7 +76,7 @@ function addAddCommand(account: Command, reach: Reach): void {
     .command("add")
     .description("Add an account; its key is read from standard input, or asked for, never from the command line")
     .argument("<name>", "1 to 64 characters of A-Z, a-z, 0-9, dot, underscore, hyphen")
-    .requiredOption("--provider <provider>", "anthropic", parseProvider)
+    .option("--provider <provider>", "anthropic", parseProvider, "anthropic")
     .option("--key-stdin", "the credential is an API key (sent as x-api-key)")
     .option("--bearer-stdin", "the credential is a bearer token (sent as Authorization)")
     .option("--base-url <url>", "where the provider is (default: https://api.anthropic.com)")

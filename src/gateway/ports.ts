@@ -1,6 +1,7 @@
 import type { ClientKeyId } from "../domain/access/client-key-id.ts";
 import type { Account, CredentialKind } from "../domain/account/account.ts";
-import type { LedgerBegin, LedgerSettle } from "../domain/ledger/record.ts";
+import type { LedgerBegin, LedgerSettle, RequestId } from "../domain/ledger/record.ts";
+import type { PoolEvent } from "../domain/pool/pool-event.ts";
 import type { Result } from "../kernel/result.ts";
 import type { Secret } from "../kernel/secret.ts";
 import type { DurationMs, EpochMs } from "../kernel/time.ts";
@@ -13,6 +14,8 @@ export interface Clock {
   now(): EpochMs;
   /** Resolves after `span`, or at once when `signal` aborts. Never rejects. */
   sleep(span: DurationMs, signal: AbortSignal): Promise<void>;
+  /** Calls back about every `span` until the returned function is called. Does not keep the process alive. */
+  every(span: DurationMs, callback: () => void): () => void;
 }
 
 /** Uniform in [0, 1). */
@@ -44,6 +47,20 @@ export interface Accounts {
   snapshot(): readonly Account[];
   /** Null when the account was removed, or its credential cannot be decrypted. */
   credential(account: Account): Secret | null;
+}
+
+/** Counts and events for the operator. Never throws, never waits. */
+export interface Observer {
+  /** An answer or failure of one upstream request, and what was decided. `event` is a stable word for the log. */
+  attempted(attempt: {
+    readonly requestId: RequestId;
+    readonly account: Account;
+    readonly event: string;
+    readonly status: number | null;
+    readonly action: "relay" | "retry_same" | "next";
+  }): void;
+  learned(events: readonly PoolEvent[]): void;
+  settled(begin: LedgerBegin, settle: LedgerSettle): void;
 }
 
 // --- upstream ---------------------------------------------------------------------------------------------------

@@ -1,0 +1,197 @@
+import { join } from "node:path";
+import { SOCKET_NAME } from "./cli/socket-name.ts";
+import type { Config, Secrets } from "./config/config.ts";
+import { type AccountService, createAccountService } from "./control/accounts.ts";
+import { createKeyService, type KeyService } from "./control/keys.ts";
+import type { RequestReader } from "./control/ports.ts";
+import { createRequestService } from "./control/requests.ts";
+import { createStatsService } from "./control/stats.ts";
+import { accountId } from "./domain/account/account.ts";
+import { createDataPlane, type DataPlane } from "./data-plane.ts";
+import { createAdminApp } from "./http/admin/admin-app.ts";
+import { type AdminListener, listenAdmin } from "./http/admin/admin-listener.ts";
+import { inspectorOf, ledgerLagOf } from "./inspector.ts";
+import { err, ok } from "./kernel/result.ts";
+import { Secret } from "./kernel/secret.ts";
+import { createAccountVault } from "./keyring/account-vault.ts";
+import { createClientKeyMint } from "./keyring/client-key-mint.ts";
+import { createClientKeyVerifier } from "./keyring/client-key-verifier.ts";
+import { type Keyring, openKeyring } from "./keyring/keyring.ts";
+import { loadMasterKey } from "./keyring/master-key.ts";
+import { logLedgerEvent } from "./ledger-log.ts";
+import { createLog, type Log } from "./observe/log.ts";
+import { createPoolView } from "./pool-view.ts";
+import { openLedger, type SpooledLedger } from "./storage/ledger/ledger.ts";
+import { openStorage, type Storage } from "./storage/storage.ts";
+import { systemClock } from "./system-clock.ts";
+import { describeBaseUrlProblem, parseBaseUrl } from "./upstream/base-url.ts";
+import { createModelProbe } from "./upstream/model-probe.ts";
+import { createUpstream } from "./upstream/upstream.ts";
+import { VERSION } from "./version.ts";
+import { welcome } from "./welcome.ts";
+
+export type SampleAccount = {
+  readonly name: string;
+  readonly priority: number;
+  readonly organization: string;
+  readonly baseUrl: string;
+  readonly credential: string;
+};
+
+export interface App {
+  /** Opens both listeners, and makes the first client key when there is none. */
+  start(): Promise<void>;
+  /** Drains, flushes and closes; within `shutdown.drainMs` and a few seconds. */
+  stop(): Promise<void>;
+  /** A second signal: stop waiting for running requests. */
+  hurry(): void;
+  reportBug(cause: unknown): void;
+  /** For `--demo`. */
+  addSampleAccount(sample: SampleAccount): Promise<void>;
+  /** Where clients connect, e.g. http://127.0.0.1:8080; known after `start`. */
+  readonly url: string;
+}
+
+/**
+ * The only place that wires. Nothing listens before `start`.
+ * @throws Error with a sentence for the operator when the data directory, database or master key cannot be used.
+ */
+export async function createApp(config: Config, secrets: Secrets): Promise<App> {
+  const log = createLog({ ...config.log, write: (line) => void process.stderr.write(line) });
+  const { dataDir } = config.storage;
+  const storage = await openStorage({ dataDir });
+  const keyring = await openOrClose(storage, () => openKeyringFor(storage, dataDir, secrets));
+  const ledger = await openLedger({ dataDir, now: systemClock.now, onEvent: (event) => logLedgerEvent(log, event) });
+  return assemble({ config, log, storage, keyring, ledger });
+}
+
+type Parts = {
+  readonly config: Config;
+  readonly log: Log;
+  readonly storage: Storage;
+  readonly keyring: Keyring;
+  readonly ledger: SpooledLedger;
+};
+
+async function assemble(parts: Parts): Promise<App> {
+  const { config, log, storage, keyring, ledger } = parts;
+  const clock = systemClock;
+  const { allowPrivate } = config.upstream;
+  const upstream = createUpstream({ allowPrivate });
+  const verifier = createClientKeyVerifier(keyring, clock.now);
+  const keys = createKeyService({
+    store: storage.clientKeys,
+    mint: createClientKeyMint(keyring),
+    ring: verifier,
+    clock,
+  });
+  const plane: DataPlane = createDataPlane({
+    config,
+    log,
+    clock,
+    upstream,
+    ledger,
+    keys: verifier,
+    accounts: { snapshot: () => accounts.snapshot(), credential: (account) => accounts.credential(account) },
+  });
+  const accounts: AccountService = createAccountService({
+    store: storage.accounts,
+    vault: createAccountVault(keyring),
+    pool: createPoolView(plane.pool, clock.now, (id) => accounts.snapshot().find((each) => each.id === id) ?? null),
+    probe: createModelProbe(upstream),
+    baseUrlRule(text) {
+      const parsed = parseBaseUrl(text, { allowPrivate });
+      return parsed.ok ? ok(parsed.value) : err(describeBaseUrlProblem(parsed.error));
+    },
+    clock,
+    newAccountId: () => accountId(Bun.randomUUIDv7()),
+  });
+  for (const { name, reason } of await accounts.load()) {
+    log.error("An account cannot be used", { account: name, reason });
+  }
+  await keys.load();
+  let admin: AdminListener | null = null;
+
+  return {
+    get url() {
+      return plane.url;
+    },
+    async start() {
+      plane.listen();
+      admin = await listenAdmin({ socketPath: join(config.storage.dataDir, SOCKET_NAME), app: adminApp(parts, plane, accounts, keys) });
+      process.stdout.write(await welcome({ url: plane.url, accounts, keys, config }));
+    },
+    async stop() {
+      await plane.stop();
+      await admin?.stop();
+      await upstream.stop();
+      await ledger.stop();
+      await storage.close();
+      keyring.close();
+    },
+    hurry: () => plane.hurry(),
+    reportBug: (cause) => plane.reportBug(cause),
+    async addSampleAccount({ credential, ...sample }) {
+      const added = await accounts.add({
+        ...sample,
+        provider: "anthropic",
+        credential: new Secret("sample credential", credential),
+        credentialKind: "api_key",
+        workspace: null,
+      });
+      if (!added.ok) {
+        throw new Error(added.error.message);
+      }
+    },
+  };
+}
+
+function adminApp({ ledger, storage, log }: Parts, plane: DataPlane, accounts: AccountService, keys: KeyService) {
+  const names = { accounts: accounts.snapshot, keyName: keys.nameOf };
+  const reader = freshReader(storage.requests, ledger);
+  return createAdminApp({
+    accounts,
+    keys,
+    requests: createRequestService(reader, names),
+    stats: createStatsService(reader, names, systemClock),
+    inspector: inspectorOf(storage, () => ledgerLagOf(ledger.stats())),
+    version: VERSION,
+    dataPlaneUrl: () => plane.url,
+    onError: (cause) => log.error("The admin API failed", { error: cause.message }),
+  });
+}
+
+/** How long a report waits for rows that are still in the spool: a person expects to see the request just made. */
+const FRESH_MS = 1_000;
+
+function freshReader(reader: RequestReader, ledger: SpooledLedger): RequestReader {
+  const fresh = async () => {
+    await ledger.flush(FRESH_MS);
+    return reader;
+  };
+  return {
+    newest: async (limit, filter) => (await fresh()).newest(limit, filter),
+    get: async (id) => (await fresh()).get(id),
+    stats: async (sinceMs) => (await fresh()).stats(sinceMs),
+  };
+}
+
+async function openKeyringFor(storage: Storage, dataDir: string, { encryptionKey }: Secrets): Promise<Keyring> {
+  const store = storage.dataKeys;
+  const isFirstStart = (await store.list()).length === 0;
+  const masterKey =
+    encryptionKey === null
+      ? loadMasterKey({ kind: "file", path: join(dataDir, "master.key"), createIfAbsent: isFirstStart })
+      : loadMasterKey({ kind: "value", value: encryptionKey });
+  return openKeyring({ masterKey, store, now: systemClock.now });
+}
+
+/** A refusal must leave the data directory free for the next try. */
+async function openOrClose(storage: Storage, open: () => Promise<Keyring>): Promise<Keyring> {
+  try {
+    return await open();
+  } catch (cause) {
+    await storage.close();
+    throw cause;
+  }
+}

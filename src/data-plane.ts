@@ -1,0 +1,176 @@
+import type { Config } from "./config/config.ts";
+import { accountState } from "./domain/pool/pool-state.ts";
+import { admit } from "./gateway/admit.ts";
+import { createBodyBudget } from "./gateway/body-budget.ts";
+import type { Answer, Call } from "./gateway/call.ts";
+import { createPoolOwner, type PoolOwner } from "./gateway/pool-owner.ts";
+import type { Accounts, ClientKeys, Clock, Observer, Upstream } from "./gateway/ports.ts";
+import { createQueue } from "./gateway/queue.ts";
+import { refusalAnswer } from "./gateway/refusal.ts";
+import type { Rooms } from "./gateway/rooms.ts";
+import { serve } from "./gateway/serve.ts";
+import { createStreamWatch } from "./gateway/stream-watch.ts";
+import { type DataListener, listenData, type OwnPage } from "./http/data-listener.ts";
+import { ledgerLagOf } from "./inspector.ts";
+import { durationMs } from "./kernel/time.ts";
+import type { Log } from "./observe/log.ts";
+import { createMetrics, type Metrics } from "./observe/metrics.ts";
+import { createObserver } from "./observe/observer.ts";
+import type { SpooledLedger } from "./storage/ledger/ledger.ts";
+
+export type DataPlaneNeeds = {
+  readonly config: Config;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly upstream: Upstream;
+  readonly ledger: SpooledLedger;
+  readonly keys: ClientKeys;
+  readonly accounts: Accounts;
+};
+
+export interface DataPlane {
+  readonly pool: PoolOwner;
+  readonly url: string;
+  listen(): void;
+  /** Not ready at once, no new work, running requests finish or are ended at the deadline. */
+  stop(): Promise<void>;
+  hurry(): void;
+  reportBug(cause: unknown): void;
+}
+
+const POLL_MS = durationMs(20);
+/** The last events of ended streams get this long to reach their clients. */
+const LAST_WORDS_MS = durationMs(100);
+
+export function createDataPlane(needs: DataPlaneNeeds): DataPlane {
+  const { config, log, clock } = needs;
+  const background = createBackground(log);
+  const hurried = new AbortController();
+  let observer: Observer | null = null;
+  const pool = createPoolOwner((events) => observer?.learned(events));
+  const rooms: Rooms = {
+    ...needs,
+    random: Math.random,
+    observer: {
+      attempted: (attempt) => observer?.attempted(attempt),
+      learned: (events) => observer?.learned(events),
+      settled: (begin, settle) => observer?.settled(begin, settle),
+    },
+    pool,
+    budget: createBodyBudget(config.limits.inFlightBodyBytes),
+    queue: createQueue({ clock, maxWaitMs: config.queue.maxWaitMs, maxWaiting: config.queue.maxWaiting }),
+    streams: createStreamWatch(clock),
+    deadlines: config.deadlines,
+    retry: config.retry,
+    requestBodyLimitBytes: config.limits.requestBodyBytes,
+    pingAfterMs: config.deadlines.pingAfterMs,
+    background: background.add,
+  };
+  let listener: DataListener | null = null;
+  let isDraining = false;
+  const metrics = metricsOf(needs, rooms, () => listener?.active ?? 0);
+  observer = createObserver(log, metrics);
+  const reportBug = (cause: unknown) =>
+    log.error("The gateway failed inside; this is a bug", { error: cause instanceof Error ? cause.message : String(cause) });
+
+  return {
+    pool,
+    get url() {
+      return listener?.url ?? "";
+    },
+    listen() {
+      listener = listenData({
+        host: config.server.host,
+        port: config.server.port,
+        maxConnections: config.limits.maxConnections,
+        clock,
+        pages: ownPages({ keys: needs.keys, metrics, isDraining: () => isDraining }),
+        serve: (call) => (isDraining ? Promise.resolve(stopping(call)) : serve(call, rooms)),
+        onError: reportBug,
+      });
+    },
+    async stop() {
+      isDraining = true;
+      const untilMs = clock.now() + config.shutdown.drainMs;
+      while (listener !== null && listener.active > 0 && clock.now() < untilMs && !hurried.signal.aborted) {
+        await clock.sleep(POLL_MS, hurried.signal);
+      }
+      rooms.streams.stopAll();
+      await clock.sleep(LAST_WORDS_MS, AbortSignal.timeout(LAST_WORDS_MS));
+      await listener?.stop();
+      await background.settled();
+    },
+    hurry: () => hurried.abort(),
+    reportBug,
+  };
+}
+
+function metricsOf({ ledger, accounts, clock, log }: DataPlaneNeeds, rooms: Rooms, active: () => number): Metrics {
+  return createMetrics({
+    inFlightRequests: active,
+    openStreams: () => rooms.streams.active,
+    waitingRequests: () => rooms.queue.waiting,
+    bodyBytesInUse: () => rooms.budget.usedBytes,
+    bodyBytesLimit: () => rooms.budget.limitBytes,
+    accountsByState() {
+      const counts = { ready: 0, limited: 0, paused: 0, needs_reauth: 0, dead: 0 };
+      for (const account of accounts.snapshot()) {
+        counts[accountState(rooms.pool.state, account, clock.now())] += 1;
+      }
+      return counts;
+    },
+    ledgerLag: () => ledgerLagOf(ledger.stats()),
+    droppedLogLines: () => log.droppedLines,
+  });
+}
+
+const ENCODER = new TextEncoder();
+
+function page(status: number, text: string, contentType = "text/plain; charset=utf-8"): Answer {
+  return { status, headers: [["content-type", contentType], ["cache-control", "no-store"]], body: ENCODER.encode(text) };
+}
+
+type PageNeeds = { readonly keys: ClientKeys; readonly metrics: Metrics; readonly isDraining: () => boolean };
+
+/** The process's own pages. Health says nothing but its status; metrics need a client key (docs/adr/0009). */
+function ownPages({ keys, metrics, isDraining }: PageNeeds): ReadonlyMap<string, OwnPage> {
+  return new Map<string, OwnPage>([
+    ["/", () => page(200, "better-ccflare\n")],
+    ["/healthz", () => page(200, "ok\n")],
+    ["/readyz", () => (isDraining() ? page(503, "stopping\n") : page(200, "ready\n"))],
+    [
+      "/metrics",
+      async (call) => {
+        const caller = admit(call, keys);
+        return caller.ok
+          ? page(200, await metrics.render(), metrics.contentType)
+          : refusalAnswer(caller.error, call.id);
+      },
+    ],
+  ]);
+}
+
+function stopping(call: Call): Answer {
+  return refusalAnswer(
+    { code: "GW_STOPPING", message: "Cannot take the request: the gateway is stopping", retryAfterSeconds: 5 },
+    call.id,
+  );
+}
+
+/** Work that outlives its request: held until it is done, its failures logged, awaited at stop. */
+function createBackground(log: Log) {
+  const running = new Set<Promise<void>>();
+  return {
+    add(work: Promise<void>) {
+      const supervised: Promise<void> = work
+        .catch((cause: unknown) =>
+          log.error("Work beside a request failed", { error: cause instanceof Error ? cause.message : String(cause) }),
+        )
+        .finally(() => running.delete(supervised));
+      running.add(supervised);
+    },
+    async settled() {
+      await Promise.all(running);
+    },
+  };
+}

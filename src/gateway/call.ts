@@ -1,0 +1,40 @@
+import type { RequestId } from "../domain/ledger/record.ts";
+import type { Result } from "../kernel/result.ts";
+import type { EpochMs } from "../kernel/time.ts";
+import type { HeaderField, PushBody } from "./ports.ts";
+
+/** Why a request body could not be read. */
+export type BodyProblem = "too_large" | "client_gone" | "too_slow";
+
+/** One request as the listener accepted it; the first room's result. */
+export type Call = {
+  readonly id: RequestId;
+  readonly method: string;
+  /** Percent-encoding as received, dot segments resolved; without the query. */
+  readonly path: string;
+  /** "" or "?..." as received. */
+  readonly query: string;
+  /** The value, repeated fields joined by ", ". Names are case-insensitive. */
+  header(name: string): string | null;
+  readonly headers: Iterable<HeaderField>;
+  /** Content-Length; null when the body is chunked; 0 when there is none. */
+  readonly declaredBytes: number | null;
+  /**
+   * Reads the whole body once. Stops at `limitBytes` without buffering more. `reserve` is asked before bytes are
+   * kept and may say no, which ends the read as "over_budget".
+   */
+  readBody(limitBytes: number, reserve: (bytes: number) => boolean): Promise<Result<Uint8Array, BodyProblem | "over_budget">>;
+  /** The caller is known: lifts the listener's short idle limit. From here the gateway's own deadlines hold. */
+  admitted(): void;
+  /** Aborts when the client leaves. */
+  readonly signal: AbortSignal;
+  readonly acceptedAtMs: EpochMs;
+};
+
+/** What goes back to the client. */
+export type Answer = {
+  readonly status: number;
+  readonly headers: readonly HeaderField[];
+  /** Whole bytes, a pushed body, or nothing (HEAD, 204). */
+  readonly body: Uint8Array | PushBody | null;
+};

@@ -1,0 +1,20 @@
+import type { Account } from "../domain/account/account.ts";
+import { modelClassOf } from "../domain/account/model-class.ts";
+import type { JudgeContext } from "../domain/failover/judge.ts";
+import type { Rooms } from "./rooms.ts";
+import type { Walk } from "./walk.ts";
+
+/** What the judge must know beside the outcome. `triedSameOrigin`: in-place retries already made for this request. */
+export function judgeContextOf(walk: Walk, account: Account, rooms: Rooms, triedSameOrigin = 0): JudgeContext {
+  const { model } = walk.facts;
+  return {
+    account,
+    model,
+    modelClass: modelClassOf(model),
+    pool: rooms.pool.state,
+    nowMs: rooms.clock.now(),
+    random: rooms.random(),
+    triedSameOrigin,
+    retry: { delayMs: rooms.retry.delayMs, backoff: rooms.retry.backoff, attempt: walk.attempts },
+  };
+}

@@ -1,0 +1,34 @@
+import type { Account } from "../domain/account/account.ts";
+import type { Answer, Call } from "./call.ts";
+import { gatewayHeaders, refusalAnswer } from "./refusal.ts";
+
+const ENCODER = new TextEncoder();
+
+/**
+ * `GET /v1/models` from what the accounts are known to offer: no trip upstream, no redirect, because Claude Code
+ * gives it three seconds (protocol.md P4).
+ */
+export function answerModels(call: Call, modelId: string | null, accounts: readonly Account[]): Answer {
+  const models = new Map<string, { type: "model"; id: string; display_name: string; created_at: string }>();
+  for (const account of accounts) {
+    for (const { id, displayName } of account.isPaused ? [] : account.models) {
+      models.set(id, { type: "model", id, display_name: displayName, created_at: "1970-01-01T00:00:00Z" });
+    }
+  }
+  const body = modelId === null ? pageOf([...models.values()]) : models.get(modelId);
+  if (body === undefined) {
+    return refusalAnswer(
+      { code: "GW_UNKNOWN_MODEL", message: "Cannot find the model: no account of this gateway offers it" },
+      call.id,
+    );
+  }
+  return {
+    status: 200,
+    headers: [["content-type", "application/json"], ...gatewayHeaders(call.id, 0)],
+    body: ENCODER.encode(JSON.stringify(body)),
+  };
+}
+
+function pageOf(data: readonly { readonly id: string }[]) {
+  return { data, has_more: false, first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null };
+}

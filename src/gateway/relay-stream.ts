@@ -1,0 +1,165 @@
+import { judge } from "../domain/failover/judge.ts";
+import { noLimitFacts } from "../domain/ratelimit/limit-facts.ts";
+import { streamErrorStatus } from "../domain/sse/wire-error.ts";
+import { durationMs, elapsed, type EpochMs } from "../kernel/time.ts";
+import type { BodySink, PushBody, UpstreamFailure } from "./ports.ts";
+import type { StreamReading } from "../domain/usage/stream-meter.ts";
+import { type BodyEnd, meteredBody } from "./relay-body.ts";
+import { judgeContextOf } from "./judge-context.ts";
+import type { Rooms } from "./rooms.ts";
+import type { StreamTap } from "./tap.ts";
+import { type Walk, settleWalk } from "./walk.ts";
+
+/** A client that takes no byte for so long is gone (security.md D23). */
+const WRITE_STALL_MS = durationMs(60_000);
+
+const ENCODER = new TextEncoder();
+const PING = ENCODER.encode('event: ping\ndata: {"type": "ping"}\n\n');
+
+/** Ends a cut stream visibly; a `message_stop` is never invented (protocol.md P39). */
+function cutEvent(message: string): Uint8Array {
+  const data = { type: "error", error: { type: "api_error", message } };
+  return ENCODER.encode(`event: error\ndata: ${JSON.stringify(data)}\n\n`);
+}
+
+const CUT = cutEvent("The upstream stream ended before its message was complete (GW_STREAM_CUT)");
+const STOPPING = cutEvent("The gateway stopped before the message was complete (GW_STOPPING)");
+
+export type GuardedStream = {
+  readonly walk: Walk;
+  readonly rooms: Rooms;
+  readonly tap: StreamTap;
+  readonly source: PushBody;
+  readonly status: number;
+};
+
+/** An event stream on its way to the client: kept alive in silence, ended visibly when cut, recorded as what it was. */
+export function guardStream({ walk, rooms, tap, source, status }: GuardedStream): PushBody {
+  const { meter } = tap;
+  let lastByteAtMs = rooms.clock.now();
+  let pausedAtMs: EpochMs | null = null;
+  let client: BodySink | null = null;
+  let reading: StreamReading | null = null;
+
+  const body = meteredBody({
+    walk,
+    rooms,
+    tap,
+    source,
+    onRelayed() {
+      lastByteAtMs = rooms.clock.now();
+    },
+    endWith: (sink, failure) => whenDrained(tap, rooms, () => endStream(sink, failure)),
+    finish(end) {
+      rooms.streams.remove(watched);
+      whenDrained(tap, rooms, () => settleStream({ walk, rooms, tap, status, end, reading: reading ?? meter.end("cut") }));
+    },
+  });
+
+  const endStream = (sink: BodySink, failure: UpstreamFailure | null) => {
+    reading = meter.end(failure === null ? "complete" : "cut");
+    // Once message_stop or an error event was relayed, the client has the whole story, however the connection ended.
+    if (reading.outcome !== "truncated" || (failure === null && tap.isBlind)) {
+      sink.onEnd();
+    } else {
+      endVisibly(sink, CUT, failure);
+    }
+  };
+  const endVisibly = (sink: BodySink, event: Uint8Array, failure: UpstreamFailure | null) => {
+    if (tap.isIdentity && meter.events.isAtEventBoundary) {
+      sink.onChunk(event);
+    }
+    sink.onFailure(failure ?? { kind: "reset", detail: "the stream ended without message_stop", wasSent: true });
+  };
+
+  const watched = {
+    tick(nowMs: EpochMs) {
+      if (pausedAtMs !== null && elapsed(pausedAtMs, nowMs) >= WRITE_STALL_MS) {
+        body.abandon("client_gone");
+        client?.onFailure({ kind: "idle_timeout", detail: "the client stopped reading", wasSent: true });
+        return;
+      }
+      const isSilent = elapsed(lastByteAtMs, nowMs) >= rooms.pingAfterMs;
+      if (isSilent && pausedAtMs === null && client !== null && tap.isIdentity && meter.events.isAtEventBoundary) {
+        lastByteAtMs = nowMs;
+        walk.responseBytes += PING.length;
+        client.onChunk(PING);
+      }
+    },
+    stop() {
+      if (client !== null) {
+        endVisibly(client, STOPPING, null);
+      }
+      body.abandon("cut");
+    },
+  };
+
+  return {
+    subscribe(sink) {
+      client = sink;
+      rooms.streams.add(watched);
+      body.subscribe(sink);
+    },
+    pause() {
+      pausedAtMs ??= rooms.clock.now();
+      body.pause();
+    },
+    resume() {
+      pausedAtMs = null;
+      body.resume();
+    },
+    cancel: () => body.cancel(),
+  };
+}
+
+/** Runs `next` once the tap has read every byte: at once for plain bytes, a moment later for encoded ones. */
+function whenDrained(tap: StreamTap, rooms: Rooms, next: () => void): void {
+  const draining = tap.drained();
+  if (draining === undefined) {
+    next();
+  } else {
+    rooms.background(draining.then(next));
+  }
+}
+
+type StreamSettling = Pick<GuardedStream, "walk" | "rooms" | "tap" | "status"> & {
+  readonly end: BodyEnd;
+  readonly reading: StreamReading;
+};
+
+function settleStream({ walk, rooms, tap, status, end, reading }: StreamSettling): void {
+  const { error, usage } = reading;
+  if (error !== null) {
+    learnLateError(walk, error, rooms);
+  }
+  settleWalk(walk, { status, outcome: streamOutcome(end, reading, tap), usage, errorType: error?.type ?? null }, rooms);
+}
+
+function streamOutcome(end: BodyEnd, { outcome }: StreamReading, tap: StreamTap): StreamReading["outcome"] | "client_gone" {
+  if (outcome === "upstream_error") {
+    return outcome;
+  }
+  if (end === "client_gone") {
+    return "client_gone";
+  }
+  return end === "complete" && tap.isBlind ? "completed" : outcome;
+}
+
+/** An error after content is relayed as it is and cannot fail over, but the pool learns from it. */
+function learnLateError(walk: Walk, error: { readonly type: string; readonly message: string }, rooms: Rooms): void {
+  const { account } = walk;
+  if (account === null) {
+    return;
+  }
+  const verdict = judge(
+    {
+      kind: "answer",
+      status: streamErrorStatus(error.type),
+      limits: noLimitFacts,
+      errorType: error.type,
+      errorMessage: error.message,
+    },
+    judgeContextOf(walk, account, rooms),
+  );
+  rooms.pool.learn(verdict.learn);
+}

@@ -1,0 +1,43 @@
+import type { Call } from "./call.ts";
+import type { Refusal } from "./refusal.ts";
+
+/**
+ * What a path of the data plane is for. `messages`: the body is read for its model. `models`: answered here.
+ * `other`: passed to the chosen account as it is.
+ */
+export type Route =
+  | { readonly kind: "messages" }
+  | { readonly kind: "models"; readonly modelId: string | null }
+  | { readonly kind: "other" };
+
+const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]);
+
+/** Only plain segments under /v1 are ever passed on: no empty or dot segment, no encoded slash, dot or NUL. */
+const PLAIN_PATH = /^\/v1(?:\/[A-Za-z0-9._~!$&'()*+,;=:@%-]+)+$/;
+const HIDDEN_SEGMENT = /\/\.{1,2}(?:\/|$)|%(?:2f|5c|2e|00|0d|0a)/i;
+
+export function routeOf(call: Pick<Call, "method" | "path">): Route | Refusal {
+  const { method, path } = call;
+  if (!PLAIN_PATH.test(path) || HIDDEN_SEGMENT.test(path)) {
+    return { code: "GW_UNKNOWN_PATH", message: "Cannot serve this path: it is not a path of the Claude API" };
+  }
+  if (!METHODS.has(method)) {
+    return { code: "GW_METHOD", message: "Cannot serve this method: the Claude API does not use it" };
+  }
+  if (path === "/v1/messages" || path === "/v1/messages/count_tokens") {
+    return method === "POST"
+      ? { kind: "messages" }
+      : { code: "GW_METHOD", message: `Cannot ${method} ${path}: send POST` };
+  }
+  if (path === "/v1/models" || path.startsWith("/v1/models/")) {
+    const modelId = path === "/v1/models" ? null : path.slice("/v1/models/".length);
+    return method === "GET" || method === "HEAD"
+      ? { kind: "models", modelId }
+      : { code: "GW_METHOD", message: `Cannot ${method} ${path}: send GET` };
+  }
+  return { kind: "other" };
+}
+
+export function isRefusal(value: Route | Refusal): value is Refusal {
+  return "code" in value;
+}

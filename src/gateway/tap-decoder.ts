@@ -1,0 +1,93 @@
+import zlib from "node:zlib";
+
+/** Decodes a copy of an encoded body for the tap. It may give up; the relay never notices. */
+export interface TapDecoder {
+  /** Resolves when `chunk` has been decoded, or at once when the decoder gave up. Never rejects. */
+  write(chunk: Uint8Array): Promise<void>;
+  /** Resolves when all written bytes were decoded. Never rejects. */
+  finish(): Promise<void>;
+  /** Bytes were lost to the tap: what it saw is not the whole body. */
+  readonly hasGivenUp: boolean;
+}
+
+/** A bomb stops here: no answer of the Messages API comes near it. */
+const MAX_DECODED_BYTES = 64 * 1024 * 1024;
+/** Encoded bytes that wait for the decoder's thread; beyond it the tap gives up rather than hold memory. */
+const MAX_BACKLOG_BYTES = 4 * 1024 * 1024;
+
+type Decompressor = zlib.Gunzip | zlib.Inflate | zlib.BrotliDecompress | zlib.ZstdDecompress;
+
+export function createTapDecoder(contentEncoding: string, onBytes: (bytes: Uint8Array) => void): TapDecoder {
+  const stream = decompressor(contentEncoding);
+  let decodedBytes = 0;
+  let backlogBytes = 0;
+  let hasGivenUp = stream === null;
+  const finished = Promise.withResolvers<void>();
+  const giveUp = () => {
+    hasGivenUp = true;
+    stream?.destroy();
+    finished.resolve();
+  };
+  stream?.on("data", (bytes: Uint8Array) => {
+    decodedBytes += bytes.length;
+    if (decodedBytes > MAX_DECODED_BYTES) {
+      giveUp();
+    } else {
+      onBytes(bytes);
+    }
+  });
+  // A cut body ends in the middle of a block: what was decoded so far stands, the rest is unknown.
+  stream?.on("error", giveUp);
+  stream?.on("end", () => finished.resolve());
+  stream?.on("close", () => finished.resolve());
+
+  return {
+    get hasGivenUp() {
+      return hasGivenUp;
+    },
+    write(chunk) {
+      if (hasGivenUp || stream === null) {
+        return Promise.resolve();
+      }
+      backlogBytes += chunk.length;
+      if (backlogBytes > MAX_BACKLOG_BYTES) {
+        giveUp();
+        return Promise.resolve();
+      }
+      return Promise.race([
+        new Promise<void>((resolve) => {
+          stream.write(chunk, () => {
+            backlogBytes -= chunk.length;
+            resolve();
+          });
+        }),
+        finished.promise,
+      ]);
+    },
+    finish() {
+      if (!hasGivenUp) {
+        stream?.end();
+      } else {
+        finished.resolve();
+      }
+      return finished.promise;
+    },
+  };
+}
+
+/** Null for an encoding that we do not read (several stacked ones included): it is relayed, not metered. */
+function decompressor(contentEncoding: string): Decompressor | null {
+  switch (contentEncoding.trim().toLowerCase()) {
+    case "gzip":
+    case "x-gzip":
+      return zlib.createGunzip();
+    case "deflate":
+      return zlib.createInflate();
+    case "br":
+      return zlib.createBrotliDecompress();
+    case "zstd":
+      return zlib.createZstdDecompress();
+    default:
+      return null;
+  }
+}

@@ -1,0 +1,91 @@
+import type { Account } from "../domain/account/account.ts";
+import type { LedgerBegin, LedgerSettle } from "../domain/ledger/record.ts";
+import type { RequestFacts } from "../domain/request/request-facts.ts";
+import type { Usage } from "../domain/usage/usage.ts";
+import { durationMs, elapsed, type EpochMs } from "../kernel/time.ts";
+import type { Call } from "./call.ts";
+import type { Caller } from "./ports.ts";
+import type { Rooms } from "./rooms.ts";
+
+/** What one request has come to so far. One owner: the walk that made it. */
+export type Walk = {
+  readonly call: Call;
+  readonly caller: Caller;
+  readonly facts: RequestFacts;
+  readonly body: Uint8Array | null;
+  /** Bytes taken from the body budget, given back once the body can no longer be sent again. */
+  reservedBytes: number;
+  attempts: number;
+  queueMs: number;
+  begin: LedgerBegin | null;
+  /** The account whose answer is being relayed. */
+  account: Account | null;
+  firstByteAtMs: EpochMs | null;
+  responseBytes: number;
+  upstreamRequestId: string | null;
+  isSettled: boolean;
+};
+
+export type WalkEnd = {
+  readonly status: number | null;
+  readonly outcome: LedgerSettle["outcome"];
+  readonly usage?: Usage | null;
+  readonly errorType?: string | null;
+};
+
+/** Writes the row that exists before the request leaves for upstream. */
+export function beginWalk(walk: Walk, account: Account | null, rooms: Rooms): LedgerBegin {
+  walk.begin ??= writeBegin(walk, account, rooms);
+  return walk.begin;
+}
+
+function writeBegin(walk: Walk, account: Account | null, rooms: Rooms): LedgerBegin {
+  const { call, caller, facts } = walk;
+  const entry: LedgerBegin = {
+    id: call.id,
+    startedAtMs: call.acceptedAtMs,
+    clientKeyId: caller.keyId,
+    method: call.method,
+    path: call.path,
+    model: facts.model,
+    isStream: facts.isStream,
+    requestBytes: walk.body?.length ?? 0,
+    accountId: account?.id ?? null,
+  };
+  rooms.ledger.begin(entry);
+  return entry;
+}
+
+/** The body will not be sent again: its bytes go back to the budget. Idempotent. */
+export function releaseBody(walk: Walk, rooms: Rooms): void {
+  rooms.budget.release(walk.reservedBytes);
+  walk.reservedBytes = 0;
+}
+
+/** Runs for every walk, whatever happened, exactly once. */
+export function settleWalk(walk: Walk, end: WalkEnd, rooms: Rooms): void {
+  if (walk.isSettled) {
+    return;
+  }
+  walk.isSettled = true;
+  releaseBody(walk, rooms);
+  const begin = beginWalk(walk, null, rooms);
+  const nowMs = rooms.clock.now();
+  const settle: LedgerSettle = {
+    id: begin.id,
+    settledAtMs: nowMs,
+    status: end.status,
+    outcome: end.outcome,
+    accountId: walk.account?.id ?? null,
+    attempts: walk.attempts,
+    queueMs: durationMs(walk.queueMs),
+    firstByteMs: walk.firstByteAtMs === null ? null : elapsed(begin.startedAtMs, walk.firstByteAtMs),
+    totalMs: elapsed(begin.startedAtMs, nowMs),
+    responseBytes: walk.responseBytes,
+    usage: end.usage ?? null,
+    upstreamRequestId: walk.upstreamRequestId,
+    errorType: end.errorType ?? null,
+  };
+  rooms.ledger.settle(settle);
+  rooms.observer.settled(begin, settle);
+}
