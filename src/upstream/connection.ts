@@ -29,6 +29,8 @@ export class Connection {
   user: ConnectionUser | null = null;
   isClosed = false;
   isOpened = false;
+  /** Bytes came that belong to no request. */
+  spokeUnasked = false;
   /** Both belong to the pool. */
   isIdle = false;
   idleSinceMs = 0;
@@ -107,6 +109,12 @@ export class Connection {
     if (this.isOpened) this.#owner.onClosed(this);
   }
 
+  /** Destroys, and marks the origin as one that speaks unasked. */
+  destroyUnasked(): void {
+    this.spokeUnasked = true;
+    this.destroy();
+  }
+
   /** Closes an idle connection in order (FIN, and close_notify for TLS). Idempotent. */
   close(): void {
     if (this.isClosed) return;
@@ -135,7 +143,7 @@ export class Connection {
   // hot path
   onData(chunk: Buffer): void {
     if (this.isClosed) return;
-    if (this.user === null) this.destroy();
+    if (this.user === null) this.destroyUnasked();
     else this.user.onBytes(chunk);
   }
 

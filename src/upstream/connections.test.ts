@@ -111,6 +111,33 @@ test("a second, unasked response 0, 1 or 5 ms later never answers another reques
   await upstream.stop();
 });
 
+test("an origin that kept its silence often gets a shorter one; one unasked byte takes that back", async () => {
+  const upstream = createUpstream({ allowPrivate: true });
+  using server = startServer({
+    onRequest(peer, text) {
+      peer.write(respond("ok"));
+      if (text.includes("/poison")) setTimeout(() => peer.isClosed || peer.write(respond("poison")), 5);
+    },
+  });
+  const ask = async (target: string) =>
+    (await collect(answered(await upstream.send(request(server.url, { target }), NEVER)))).body.toString();
+  // 70 at a time with a full silence in between: 1,050 proofs.
+  for (let round = 0; round < 15; round += 1) {
+    await Promise.all(Array.from({ length: 70 }, () => ask("/")));
+    await Bun.sleep(QUIET_MS);
+  }
+  const dialledBefore = server.peers.length;
+  for (let again = 0; again < 300; again += 1) await ask("/");
+  expect(server.peers.length - dialledBefore).toBe(0);
+  await ask("/poison");
+  await until(() => server.peers.some((peer) => peer.isClosed));
+  await Promise.all(Array.from({ length: 100 }, () => ask("/")));
+  const answers = [];
+  for (let again = 0; again < 60; again += 1) answers.push(await ask("/poison"));
+  expect(answers.filter((answer) => answer !== "ok")).toEqual([]);
+  await upstream.stop();
+});
+
 describe("abort destroys the connection within 100 ms", () => {
   const upstream = createUpstream({ allowPrivate: true });
 

@@ -232,7 +232,9 @@ export class Exchange implements ConnectionUser, BodySource, Timed {
         // A paused socket would hide that the peer closes it or speaks unasked.
         connection.resume();
         this.#room.pool.put(connection, performance.now());
-      } else if (hasExtra || this.#mustClose) {
+      } else if (hasExtra) {
+        connection.destroyUnasked();
+      } else if (this.#mustClose) {
         connection.destroy();
       } else {
         connection.close();
