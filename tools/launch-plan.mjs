@@ -41,10 +41,13 @@ export function planFor(argv) {
 
 /**
  * @param {Readonly<Record<string, string | undefined>>} env
- * @param {boolean} isServer
+ * @param {string} name of the command
  */
-export function environmentFor(env, isServer) {
+export function environmentFor(env, name) {
   const fetches = env["BUN_CONFIG_MAX_HTTP_REQUESTS"] ?? MAX_FETCHES;
-  const mode = isServer ? { NODE_ENV: env["NODE_ENV"] ?? "production" } : {};
-  return { ...env, ...mode, BUN_CONFIG_MAX_HTTP_REQUESTS: fetches };
+  const mode = name === "start" ? { NODE_ENV: env["NODE_ENV"] ?? "production" } : {};
+  // How the usage text calls the program, so that its examples can be typed as they stand.
+  const isNpm = env["npm_execpath"]?.endsWith("npm-cli.js") === true;
+  const program = name === "cli" ? { BETTER_CCFLARE_PROGRAM: isNpm ? "npm run cli --" : "bun cli" } : {};
+  return { ...env, ...mode, ...program, BUN_CONFIG_MAX_HTTP_REQUESTS: fetches };
 }

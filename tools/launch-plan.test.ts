@@ -35,14 +35,22 @@ describe("a command line", () => {
 
 describe("the environment", () => {
   test("lifts Bun's limit of 256 fetches, and keeps what the operator chose", () => {
-    expect(environmentFor({}, true)["BUN_CONFIG_MAX_HTTP_REQUESTS"]).toBe("65535");
-    expect(environmentFor({ BUN_CONFIG_MAX_HTTP_REQUESTS: "9000" }, true)["BUN_CONFIG_MAX_HTTP_REQUESTS"]).toBe("9000");
+    const chosen = { BUN_CONFIG_MAX_HTTP_REQUESTS: "9000" };
+    expect(environmentFor({}, "start")).toMatchObject({ BUN_CONFIG_MAX_HTTP_REQUESTS: "65535" });
+    expect(environmentFor(chosen, "start")).toMatchObject(chosen);
   });
 
   test("is that of production for the server alone", () => {
-    expect(environmentFor({}, true)).toMatchObject({ NODE_ENV: "production" });
-    expect(environmentFor({ NODE_ENV: "test" }, true)).toMatchObject({ NODE_ENV: "test" });
-    expect(environmentFor({}, false)).not.toHaveProperty("NODE_ENV");
+    expect(environmentFor({}, "start")).toMatchObject({ NODE_ENV: "production" });
+    expect(environmentFor({ NODE_ENV: "test" }, "start")).toMatchObject({ NODE_ENV: "test" });
+    expect(environmentFor({}, "test")).not.toHaveProperty("NODE_ENV");
+  });
+
+  test("tells the CLI how it was called", () => {
+    const npm = { npm_execpath: "/usr/lib/node_modules/npm/bin/npm-cli.js" };
+    expect(environmentFor(npm, "cli")).toMatchObject({ BETTER_CCFLARE_PROGRAM: "npm run cli --" });
+    expect(environmentFor({}, "cli")).toMatchObject({ BETTER_CCFLARE_PROGRAM: "bun cli" });
+    expect(environmentFor({}, "start")).not.toHaveProperty("BETTER_CCFLARE_PROGRAM");
   });
 });
 

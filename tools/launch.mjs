@@ -25,7 +25,7 @@ async function launch(argv, root) {
   installLocked(root, plan.level);
   const bun = findBun(root);
   if (bun === null) throw new Error("Cannot find Bun: node_modules does not hold it");
-  return await run(bun, plan.args, { cwd: root, env: environmentFor(process.env, argv[0] === "start") });
+  return await run(bun, plan.args, { cwd: root, env: environmentFor(process.env, argv[0] ?? "") });
 }
 
 /**

@@ -10,8 +10,8 @@ export const CONFIG_PATH_ENV = "BETTER_CCFLARE_CONFIG_PATH";
 /** Names whose value is a secret: never printed, removed from `process.env` once read. */
 export const SECRET_ENV_NAMES = [ENCRYPTION_KEY_ENV, "DATABASE_URL", "REDIS_URL", "ANTHROPIC_API_KEY"] as const;
 
-/** Read by the tests and the launcher, never by the gateway. */
-const TOOL_NAMES = ["BETTER_CCFLARE_EXECUTABLE"];
+/** Not settings: where the tests find the executable, and how the launcher says that it was called. */
+const TOOL_NAMES = ["BETTER_CCFLARE_EXECUTABLE", "BETTER_CCFLARE_PROGRAM"];
 
 const LATER_STRATEGIES = ["session", "least-used", "weighted", "drain-soonest", "round-robin"];
 const WITHOUT_EFFECT = ["SESSION_DURATION_MS", "CLIENT_ID", "ALLOWED_ORIGINS"];
