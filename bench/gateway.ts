@@ -65,7 +65,7 @@ export async function startGateway(yard: Yard, options: GatewayOptions): Promise
 export async function callAdmin(gateway: Gateway, path: string, body: object): Promise<string> {
   const answer = await fetch(`http://localhost${path}`, {
     method: "POST",
-    unix: join(gateway.dataDir, "admin.sock"),
+    unix: join(gateway.dataDir, "control.sock"),
     headers: { "content-type": "application/json" },
     body: JSON.stringify(body),
   });
