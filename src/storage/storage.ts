@@ -43,15 +43,16 @@ export async function openStorage({ dataDir }: { readonly dataDir: string }): Pr
     try {
       await migrateToLatest({ database, db: writer, path: paths.database, migrations: allMigrations });
     } catch (cause) {
-      await writer.destroy();
+      database.close();
       throw cause;
     }
     const reading = createReadConnection(paths.database);
-    const reader: ReadHandle = new Kysely<Schema>({ dialect: sqliteDialect(reading, reading.close) });
+    const reader: ReadHandle = new Kysely<Schema>({ dialect: sqliteDialect(reading) });
 
+    const clientKeys = createClientKeyStore(writer);
     return {
       accounts: createAccountStore(writer),
-      clientKeys: createClientKeyStore(writer),
+      clientKeys,
       requests: createRequestReader(reader),
       dataKeys: createDataKeyStore(writer),
       async integrityCheck() {
@@ -61,8 +62,10 @@ export async function openStorage({ dataDir }: { readonly dataDir: string }): Pr
       },
       checkPermissions: () => checkDataDirectory(paths),
       async close() {
+        await clientKeys.flush();
         await reading.close();
         await writer.destroy();
+        database.close();
         lock.release();
       },
     };

@@ -1,23 +1,28 @@
 import type { Database, SQLQueryBindings, Statement } from "bun:sqlite";
-import { BEGIN_COLUMNS, type BeginRecord, SETTLE_COLUMNS, type SettleRecord, type SpoolRecord } from "./record-line.ts";
+import { BEGIN_COLUMNS, FIRST_CELL, SETTLE_COLUMNS, type SpoolRecord } from "./record-line.ts";
 
 /** Writes records in any order, any number of times, with the same result: the primary key decides. */
 export type RowWriter = { write(records: readonly SpoolRecord[]): void };
 
-type Pending = { begin: BeginRecord | null; settle: SettleRecord | null };
+type Pending = { begin: SpoolRecord | null; settle: SpoolRecord | null };
 
-const SETTLED_AT = SETTLE_COLUMNS.indexOf("settled_at_ms");
-const TOTAL = SETTLE_COLUMNS.indexOf("total_ms");
-const SETTLED_ACCOUNT = SETTLE_COLUMNS.indexOf("account_id");
-const BEGUN_ACCOUNT = BEGIN_COLUMNS.indexOf("account_id");
+const SETTLED_AT = FIRST_CELL + SETTLE_COLUMNS.indexOf("settled_at_ms");
+const TOTAL = FIRST_CELL + SETTLE_COLUMNS.indexOf("total_ms");
+const SETTLED_ACCOUNT = FIRST_CELL + SETTLE_COLUMNS.indexOf("account_id");
+const BEGUN_ACCOUNT = FIRST_CELL + BEGIN_COLUMNS.indexOf("account_id");
 
 /** account_id is in both records: the one that answered, else the one that was tried first. */
 const WHOLE_COLUMNS = [...BEGIN_COLUMNS.filter((name) => name !== "account_id"), ...SETTLE_COLUMNS];
 
-/** To be called inside a transaction. */
+const ROW_WIDTH = 1 + WHOLE_COLUMNS.length;
+/** Measured: 8 rows in one statement cost 3.9 us each, one by one 4.7. */
+const ROWS_PER_INSERT = 8;
+
+/** `write` is to be called inside a transaction. Its statements are those of `database.query`, closed with the database. */
 export function createRowWriter(database: Database): RowWriter {
-  const whole = database.prepare(insertSql(WHOLE_COLUMNS, setAll(WHOLE_COLUMNS)));
-  const begun = database.prepare(
+  const whole = database.query(insertSql(WHOLE_COLUMNS, setAll(WHOLE_COLUMNS)));
+  const wholes = database.query(insertSql(WHOLE_COLUMNS, setAll(WHOLE_COLUMNS), ROWS_PER_INSERT));
+  const begun = database.query(
     insertSql(
       [...BEGIN_COLUMNS, "outcome", "attempts", "has_usage", "is_usage_partial"],
       // A settlement that came before keeps its outcome and its account.
@@ -27,7 +32,7 @@ export function createRowWriter(database: Database): RowWriter {
       ],
     ),
   );
-  const settled = database.prepare(
+  const settled = database.query(
     insertSql(WHOLE_COLUMNS, [
       ...setAll(SETTLE_COLUMNS.filter((name) => name !== "account_id")),
       "account_id = coalesce(excluded.account_id, requests.account_id)",
@@ -36,11 +41,18 @@ export function createRowWriter(database: Database): RowWriter {
 
   return {
     write(records) {
+      let rows: SQLQueryBindings[] = [];
       for (const [id, { begin, settle }] of byRequest(records)) {
-        if (begin !== null && settle !== null) run(whole, wholeRow(id, begin, settle));
-        else if (settle !== null) run(settled, orphanRow(id, settle));
-        else if (begin !== null) run(begun, [id, ...begin.cells, "in_flight", 0, 0, 0]);
+        if (begin !== null && settle !== null) {
+          pushWholeRow(rows, begin, settle);
+          if (rows.length === ROWS_PER_INSERT * ROW_WIDTH) {
+            wholes.run(...rows);
+            rows = [];
+          }
+        } else if (settle !== null) run(settled, orphanRow(id, settle));
+        else if (begin !== null) run(begun, [id, ...begin.cells.slice(FIRST_CELL), "in_flight", 0, 0, 0]);
       }
+      for (let at = 0; at < rows.length; at += ROW_WIDTH) whole.run(...rows.slice(at, at + ROW_WIDTH));
     },
   };
 }
@@ -64,23 +76,25 @@ function byRequest(records: readonly SpoolRecord[]): Map<string, Pending> {
   return requests;
 }
 
-function wholeRow(id: string, begin: BeginRecord, settle: SettleRecord): SQLQueryBindings[] {
-  const row = [id, ...begin.cells.slice(0, BEGUN_ACCOUNT), ...settle.cells];
-  const at = 1 + BEGUN_ACCOUNT + SETTLED_ACCOUNT;
-  row[at] ??= begin.cells[BEGUN_ACCOUNT] ?? null;
-  return row;
+/** The begin without its account, which is last, then the settlement, whose account is first. */
+function pushWholeRow(row: SQLQueryBindings[], begin: SpoolRecord, settle: SpoolRecord): void {
+  row.push(begin.id);
+  for (let at = FIRST_CELL; at < BEGUN_ACCOUNT; at += 1) row.push(begin.cells[at] ?? null);
+  row.push(settle.cells[SETTLED_ACCOUNT] ?? begin.cells[BEGUN_ACCOUNT] ?? null);
+  for (let at = SETTLED_ACCOUNT + 1; at < settle.cells.length; at += 1) row.push(settle.cells[at] ?? null);
 }
 
 /** Inserted only when the begin is nowhere, which takes a full disk and a full memory queue. */
-function orphanRow(id: string, settle: SettleRecord): SQLQueryBindings[] {
+function orphanRow(id: string, settle: SpoolRecord): SQLQueryBindings[] {
   const startedAtMs = Number(settle.cells[SETTLED_AT]) - Number(settle.cells[TOTAL]);
-  return [id, startedAtMs, "", "", "", null, 0, 0, ...settle.cells];
+  return [id, startedAtMs, "", "", "", null, 0, 0, ...settle.cells.slice(FIRST_CELL)];
 }
 
-function insertSql(columns: readonly string[], onConflict: readonly string[]): string {
-  const marks = columns.map(() => "?").join(", ");
+function insertSql(columns: readonly string[], onConflict: readonly string[], rowCount = 1): string {
+  const row = `(?${", ?".repeat(columns.length)})`;
+  const rows = Array.from({ length: rowCount }, () => row).join(", ");
   return (
-    `insert into requests (id, ${columns.join(", ")}) values (?, ${marks}) ` +
+    `insert into requests (id, ${columns.join(", ")}) values ${rows} ` +
     `on conflict (id) do update set ${onConflict.join(", ")}`
   );
 }

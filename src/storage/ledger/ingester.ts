@@ -93,12 +93,10 @@ export function createIngester({ databasePath, spoolDir, isSwept, report }: Inge
       return;
     }
     const batch = segment.reader.read(fromBytes, bytes, isSealed);
-    database
-      .transaction(() => {
-        rows.write(batch.records);
-        savePosition(database, name, batch.endBytes);
-      })
-      .immediate();
+    inTransaction(database, () => {
+      rows.write(batch.records);
+      savePosition(database, name, batch.endBytes);
+    });
     segment.ingestedBytes = batch.endBytes;
     reportBatch(report, name, batch);
   };
@@ -143,6 +141,19 @@ export function createIngester({ databasePath, spoolDir, isSwept, report }: Inge
 
     reset,
   };
+}
+
+/** Not `database.transaction`: its statements outlive `close`, and with them the file. */
+function inTransaction(database: Database, action: () => void): void {
+  database.run("begin immediate");
+  try {
+    action();
+    database.run("commit");
+  } catch (cause) {
+    // The engine may have rolled back by itself, e.g. when the disk is full.
+    if (database.inTransaction) database.run("rollback");
+    throw cause;
+  }
 }
 
 function isDone({ state, ingestedBytes }: Segment): boolean {

@@ -68,6 +68,7 @@ const DRAIN_RETRY_MS = 250;
 const DROP_REPORT_MS = 1000;
 const FLUSH_PAUSE_MS = 10;
 const STOP_FLUSH_MS = 8000;
+const STOP_REFUSED_MS = 1000;
 /** How long finished segments may take to be deleted; the next start deletes them as well. */
 const STOP_RELEASE_MS = 500;
 const STOP_GRACE_MS = 2000;
@@ -133,7 +134,7 @@ export async function openLedger(options: LedgerOptions): Promise<SpooledLedger>
 
   function handOver(segment: SegmentState): void {
     state.set(segment);
-    behindSinceMs ??= now();
+    if (state.pendingBytes() > 0) behindSinceMs ??= now();
     thread.update(segment);
   }
 
@@ -253,7 +254,8 @@ export async function openLedger(options: LedgerOptions): Promise<SpooledLedger>
     async stop() {
       if (isStopped) return;
       isStopped = true;
-      const isFlushed = await flush(STOP_FLUSH_MS);
+      // While the database refuses, waiting gains little: the spool keeps the rows for the next start.
+      const isFlushed = await flush(ingestError === null ? STOP_FLUSH_MS : STOP_REFUSED_MS);
       await writer.seal();
       if (isFlushed) await nextMessageUntil(() => state.segments().length === 0, STOP_RELEASE_MS);
       await thread.stop(STOP_GRACE_MS);

@@ -5,12 +5,17 @@ import type { Usage } from "../../domain/usage/usage.ts";
 /** As stored: whole numbers, flags as 0 or 1, absent as null. */
 type Cell = string | number | null;
 
-/** The columns of `requests` that a begin fills, in the order of `BEGIN_COLUMNS`. */
-export type BeginRecord = { readonly kind: "begin"; readonly id: string; readonly cells: readonly Cell[] };
-/** The columns of `requests` that a settlement fills, in the order of `SETTLE_COLUMNS`. */
-export type SettleRecord = { readonly kind: "settle"; readonly id: string; readonly cells: readonly Cell[] };
-export type SpoolRecord = BeginRecord | SettleRecord;
+/** A line of the spool. `cells` starts at `FIRST_CELL` with the columns of its kind, in their order. */
+export type SpoolRecord = {
+  readonly kind: "begin" | "settle";
+  readonly id: string;
+  readonly cells: readonly Cell[];
+};
 
+/** The kind and the id come before the columns. */
+export const FIRST_CELL = 2;
+
+/** The columns of `requests` that a begin fills. */
 export const BEGIN_COLUMNS = [
   "started_at_ms",
   "client_key_id",
@@ -22,6 +27,7 @@ export const BEGIN_COLUMNS = [
   "account_id",
 ] as const;
 
+/** The columns of `requests` that a settlement fills. */
 export const SETTLE_COLUMNS = [
   "account_id",
   "settled_at_ms",
@@ -93,7 +99,7 @@ export function settleLine(entry: LedgerSettle): string {
 /** Null for a line that is not one of ours, or not whole. `text` has no line break. */
 export function parseLine(text: string): SpoolRecord | null {
   const json = text.slice(CRC_LENGTH);
-  if (text.slice(0, CRC_LENGTH) !== crcOf(json)) return null;
+  if (!text.startsWith(crcOf(json))) return null;
   let value: unknown;
   try {
     value = JSON.parse(json);
@@ -114,30 +120,41 @@ function crcOf(json: string): string {
   return crc32(json).toString(16).padStart(CRC_LENGTH, "0");
 }
 
-function recordOf([kind, id, ...cells]: readonly unknown[]): SpoolRecord | null {
-  if (typeof id !== "string" || id === "" || !cells.every(isCell)) return null;
+function recordOf(cells: unknown[]): SpoolRecord | null {
+  const [kind, id] = cells;
+  if (typeof id !== "string" || id === "") return null;
   if (kind === "b" && fits(cells, BEGIN_CELLS)) return { kind: "begin", id, cells };
-  if (kind === "s" && fits(cells, SETTLE_CELLS) && isSettled(cells[SETTLE_COLUMNS.indexOf("outcome")])) {
+  if (kind === "s" && fits(cells, SETTLE_CELLS) && SETTLED_OUTCOMES.has(cells[OUTCOME])) {
     return { kind: "settle", id, cells };
   }
   return null;
 }
 
-/** n: whole number, t: text; in upper case: may be null. A row that the table would refuse never reaches it. */
-const BEGIN_CELLS = "ntttTnnT";
-const SETTLE_CELLS = "TnNtnnNnnTTnNNNNNNNTn";
+const OUTCOME = FIRST_CELL + SETTLE_COLUMNS.indexOf("outcome");
 
-function fits(cells: readonly Cell[], pattern: string): boolean {
-  if (cells.length !== pattern.length) return false;
-  return cells.every((cell, at) => {
-    const wanted = pattern.charAt(at);
-    if (cell === null) return wanted === "N" || wanted === "T";
-    return typeof cell === "number" ? wanted === "n" || wanted === "N" : wanted === "t" || wanted === "T";
-  });
+type CellRule = { readonly isText: boolean; readonly isNullable: boolean };
+
+/** n: whole number, t: text; in upper case: may be null. A row that the table would refuse never reaches it. */
+const BEGIN_CELLS = cellRules("ttntttTnnT");
+const SETTLE_CELLS = cellRules("ttTnNtnnNnnTTnNNNNNNNTn");
+
+function cellRules(pattern: string): readonly CellRule[] {
+  return Array.from(pattern, (letter) => ({
+    isText: letter.toLowerCase() === "t",
+    isNullable: letter === letter.toUpperCase(),
+  }));
 }
 
-function isCell(value: unknown): value is Cell {
-  return value === null || typeof value === "string" || Number.isSafeInteger(value);
+/** Loops instead of callbacks: 0.1 us for a settlement against 1.2 us, of about 6 that a row may cost. */
+function fits(cells: unknown[], rules: readonly CellRule[]): cells is Cell[] {
+  if (cells.length !== rules.length) return false;
+  let at = 0;
+  for (const { isText, isNullable } of rules) {
+    const cell = cells[at];
+    at += 1;
+    if (cell === null ? !isNullable : isText ? typeof cell !== "string" : !Number.isSafeInteger(cell)) return false;
+  }
+  return true;
 }
 
 const SETTLED_OUTCOMES: ReadonlySet<unknown> = new Set<RequestOutcome>([
@@ -147,10 +164,6 @@ const SETTLED_OUTCOMES: ReadonlySet<unknown> = new Set<RequestOutcome>([
   "truncated",
   "refused",
 ]);
-
-function isSettled(value: unknown): boolean {
-  return SETTLED_OUTCOMES.has(value);
-}
 
 function usageCells(usage: Usage): readonly Cell[] {
   return [

@@ -22,22 +22,24 @@ class TransactionalSqliteAdapter extends SqliteAdapter {
   }
 }
 
-/** A dialect from a connection: the queries of Kysely, run by whoever owns the database. */
-export function sqliteDialect(connection: DatabaseConnection, close: () => Promise<void>): Dialect {
+/**
+ * A dialect from a connection: the queries of Kysely, run by whoever owns the database. The owner closes it as well,
+ * since Kysely's destroy does nothing when no query was ever run.
+ */
+export function sqliteDialect(connection: DatabaseConnection): Dialect {
   return {
-    createDriver: () => driverOf(connection, close),
+    createDriver: () => driverOf(connection),
     createQueryCompiler: () => new SqliteQueryCompiler(),
     createAdapter: () => new TransactionalSqliteAdapter(),
     createIntrospector: (db) => new SqliteIntrospector(db),
   };
 }
 
-/** Closes the database when Kysely is destroyed. */
 export function bunSqliteDialect(database: Database): Dialect {
-  return sqliteDialect(connectionTo(database), async () => database.close());
+  return sqliteDialect(connectionTo(database));
 }
 
-function driverOf(connection: DatabaseConnection, close: () => Promise<void>): Driver {
+function driverOf(connection: DatabaseConnection): Driver {
   const run = async (sql: string): Promise<void> => {
     await connection.executeQuery(CompiledQuery.raw(sql));
   };
@@ -50,7 +52,7 @@ function driverOf(connection: DatabaseConnection, close: () => Promise<void>): D
     commitTransaction: () => run("commit"),
     rollbackTransaction: () => run("rollback"),
     releaseConnection: async () => undefined,
-    destroy: close,
+    destroy: async () => undefined,
   };
 }
 

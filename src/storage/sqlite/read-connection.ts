@@ -21,6 +21,7 @@ export function createReadConnection(path: string): ReadConnection {
   let worker: Worker | null = null;
   let idleTimer: Timer | null = null;
   let nextId = 0;
+  let isClosed = false;
 
   const stop = (reason: string): void => {
     worker?.terminate();
@@ -49,6 +50,7 @@ export function createReadConnection(path: string): ReadConnection {
   };
 
   const ask = async (query: CompiledQuery): Promise<readonly unknown[]> => {
+    if (isClosed) throw new Error("Cannot read the ledger: the storage was closed");
     if (waiting.size >= MAX_WAITING) throw new Error(`Cannot read the ledger: ${MAX_WAITING} queries are waiting`);
     const id = nextId++;
     const request: ReadRequest = { id, path, sql: query.sql, parameters: query.parameters.map(toBinding) };
@@ -72,6 +74,7 @@ export function createReadConnection(path: string): ReadConnection {
       throw new Error("Cannot stream a query: every list has a limit, ask for it at once");
     },
     async close() {
+      isClosed = true;
       if (idleTimer !== null) clearTimeout(idleTimer);
       stop("the storage was closed");
     },
