@@ -60,40 +60,32 @@ export async function attempt(walk: Walk, lease: Lease, headers: readonly Header
   return look(walk, sent.value, rooms);
 }
 
-async function look(walk: Walk, response: UpstreamResponse, rooms: Rooms): Promise<Attempt> {
+function look(walk: Walk, response: UpstreamResponse, rooms: Rooms): Promise<Attempt> {
   const body = holdBody(response.body);
-  const leave = () => body.cancel();
-  walk.call.signal.addEventListener("abort", leave);
-  try {
-    const isStream = response.status === 200 && isEventStream(response.headers);
-    return isStream ? await holdStream(response, body, rooms) : await holdWhole(response, body, rooms);
-  } finally {
-    walk.call.signal.removeEventListener("abort", leave);
-  }
+  const isStream = response.status === 200 && isEventStream(response.headers);
+  return isStream ? holdStream(walk, { response, body }, rooms) : holdWhole(walk, { response, body }, rooms);
 }
 
+/** Waits while the body is held; a client that leaves ends the wait. Nothing is awaited when it is held already. */
+async function whileHolding(walk: Walk, body: HeldBody, holding: Promise<void>): Promise<void> {
+  const leave = () => body.cancel();
+  walk.call.signal.addEventListener("abort", leave);
+  await holding;
+  walk.call.signal.removeEventListener("abort", leave);
+}
+
+type Looking = { readonly response: UpstreamResponse; readonly body: HeldBody };
+
 /** The first-event gate: a 200 may still open with an error (protocol.md P48). */
-async function holdStream(response: UpstreamResponse, body: HeldBody, rooms: Rooms): Promise<Attempt> {
+async function holdStream(walk: Walk, { response, body }: Looking, rooms: Rooms): Promise<Attempt> {
   const tap = createStreamTap(headerOf(response.headers, "content-encoding"));
   const events = tap.meter.events;
-  const gateUntilMs = after(rooms.clock.now(), rooms.deadlines.streamHeadersMs);
-  let isLate = false;
-  const watch = {
-    tick(nowMs: EpochMs) {
-      if (nowMs >= gateUntilMs) {
-        isLate = true;
-        body.cancel();
-      }
-    },
-    stop: () => body.cancel(),
-  };
-  rooms.streams.add(watch);
   const isEnough = () => events.firstEvent !== null || tap.isBlind || body.heldBytes > HOLD_STREAM_BYTES;
-  await body.hold((chunk) => {
+  const holding = body.hold((chunk) => {
     const looking = tap.feed(chunk);
     return looking === undefined ? isEnough() : looking.then(isEnough);
   });
-  rooms.streams.remove(watch);
+  const isLate = holding !== undefined && (await gateClosed(walk, body, holding, rooms));
   if (isLate) {
     return { outcome: { kind: "failure", failure: "headers_timeout", wasSent: true }, answer: null };
   }
@@ -115,14 +107,36 @@ async function holdStream(response: UpstreamResponse, body: HeldBody, rooms: Roo
   };
 }
 
-async function holdWhole(response: UpstreamResponse, body: HeldBody, rooms: Rooms): Promise<Attempt> {
+/** True when the gate's time ran out before the first event. */
+async function gateClosed(walk: Walk, body: HeldBody, holding: Promise<void>, rooms: Rooms): Promise<boolean> {
+  const untilMs = after(rooms.clock.now(), rooms.deadlines.streamHeadersMs);
+  let isLate = false;
+  const watch = {
+    tick(nowMs: EpochMs) {
+      if (nowMs >= untilMs) {
+        isLate = true;
+        body.cancel();
+      }
+    },
+    stop: () => body.cancel(),
+  };
+  rooms.streams.add(watch);
+  await whileHolding(walk, body, holding);
+  rooms.streams.remove(watch);
+  return isLate;
+}
+
+async function holdWhole(walk: Walk, { response, body }: Looking, rooms: Rooms): Promise<Attempt> {
   const tap = createWholeTap(headerOf(response.headers, "content-encoding"));
   const isError = response.status >= 400;
   const limitBytes = isError ? HOLD_ERROR_BYTES : HOLD_WHOLE_BYTES;
-  await body.hold((chunk) => {
-    tap.feed(chunk);
+  const holding = body.hold((chunk) => {
+    void tap.feed(chunk);
     return body.heldBytes > limitBytes;
   });
+  if (holding !== undefined) {
+    await whileHolding(walk, body, holding);
+  }
   if (body.end !== null && body.end !== "end") {
     return failed(body.end);
   }

@@ -18,7 +18,7 @@ const HOP_BY_HOP = [
  * Never forwarded: hop-by-hop, framing and Host (the upstream client makes its own), the client's credentials, and what
  * would tell upstream about the browser or network in front of us. Origin turns into a 401 at some organizations (protocol.md P16).
  */
-const NOT_UP = new Set([
+const NOT_UP = [
   ...HOP_BY_HOP,
   "host",
   "content-length",
@@ -30,11 +30,11 @@ const NOT_UP = new Set([
   "forwarded",
   "via",
   "x-real-ip",
-]);
+];
 const NOT_UP_PREFIXES = ["x-forwarded-", "x-better-ccflare-", "x-bccf-", "proxy-"];
 
 /** Never relayed: hop-by-hop, framing, and what would let an upstream set state in a browser for our origin (security.md D11). */
-const NOT_DOWN = new Set([
+const NOT_DOWN = [
   ...HOP_BY_HOP,
   "content-length",
   "set-cookie",
@@ -48,42 +48,85 @@ const NOT_DOWN = new Set([
   "link",
   "server",
   "x-powered-by",
-]);
+];
 const NOT_DOWN_PREFIXES = ["access-control-", "x-better-ccflare-"];
 
 /** `Connection` may name further headers to drop, but never one of these: a client cannot use it to strip them. */
 const KEPT_DESPITE_CONNECTION = /^(anthropic-|content-type$|content-encoding$)/;
 
+/** A deny list that a header name passes in one or two comparisons: most names differ from all of it in length. */
+type DenyList = {
+  readonly byLength: readonly (ReadonlySet<string> | undefined)[];
+  readonly prefixes: readonly string[];
+};
+
+function denyList(names: readonly string[], prefixes: readonly string[]): DenyList {
+  const byLength: Set<string>[] = [];
+  for (const name of names) {
+    byLength[name.length] ??= new Set();
+    byLength[name.length]?.add(name);
+  }
+  return { byLength, prefixes };
+}
+
+const UP = denyList(NOT_UP, NOT_UP_PREFIXES);
+const DOWN = denyList(NOT_DOWN, NOT_DOWN_PREFIXES);
+
 /** The client's headers that go upstream, by deny list: unknown `anthropic-*` and client headers must arrive (protocol.md P7). */
 export function headersUp(headers: Iterable<HeaderField>): HeaderField[] {
-  return without(headers, NOT_UP, NOT_UP_PREFIXES);
+  return without(headers, UP);
 }
 
 /** Upstream's headers that go to the client, values unchanged. */
 export function headersDown(headers: Iterable<HeaderField>): HeaderField[] {
-  return without(headers, NOT_DOWN, NOT_DOWN_PREFIXES);
+  return without(headers, DOWN);
 }
 
 // hot path: twice per request.
-function without(headers: Iterable<HeaderField>, names: ReadonlySet<string>, prefixes: readonly string[]): HeaderField[] {
+function without(headers: Iterable<HeaderField>, list: DenyList): HeaderField[] {
   const kept: HeaderField[] = [];
-  let named: string[] | null = null;
+  let connection: string | null = null;
   for (const field of headers) {
-    const name = field[0].toLowerCase();
-    if (name === "connection") {
-      named = field[1].toLowerCase().split(",").map((token) => token.trim());
-    }
-    if (!(names.has(name) || prefixes.some((prefix) => name.startsWith(prefix)))) {
+    const [name] = field;
+    if (!isDenied(name, list)) {
       kept.push(field);
+    } else if (name.length === "connection".length && name.toLowerCase() === "connection") {
+      connection = connection === null ? field[1] : `${connection},${field[1]}`;
     }
   }
-  const dropped = named?.filter((name) => name !== "keep-alive" && name !== "close" && !KEPT_DESPITE_CONNECTION.test(name));
-  return dropped === undefined || dropped.length === 0
-    ? kept
-    : kept.filter(([name]) => !dropped.includes(name.toLowerCase()));
+  return connection === null ? kept : withoutNamed(kept, connection);
+}
+
+function isDenied(name: string, { byLength, prefixes }: DenyList): boolean {
+  const lower = name.toLowerCase();
+  if (byLength[name.length]?.has(lower) === true) {
+    return true;
+  }
+  for (const prefix of prefixes) {
+    if (lower.startsWith(prefix)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/** What `Connection` names is meant for this hop alone (RFC 9110 section 7.6.1). */
+function withoutNamed(kept: HeaderField[], connection: string): HeaderField[] {
+  const named = connection
+    .toLowerCase()
+    .split(",")
+    .map((token) => token.trim())
+    .filter((name) => name !== "" && name !== "keep-alive" && name !== "close" && !KEPT_DESPITE_CONNECTION.test(name));
+  return named.length === 0 ? kept : kept.filter(([name]) => !named.includes(name.toLowerCase()));
 }
 
 /** The first value of `name` (lower case), or null. */
+// hot path: a few times per request; most names already differ in length.
 export function headerOf(headers: readonly HeaderField[], name: string): string | null {
-  return headers.find((field) => field[0].toLowerCase() === name)?.[1] ?? null;
+  for (const field of headers) {
+    if (field[0].length === name.length && field[0].toLowerCase() === name) {
+      return field[1];
+    }
+  }
+  return null;
 }

@@ -11,12 +11,17 @@ export interface HeldBody {
   readonly heldBytes: number;
   /** Null while more may come. */
   readonly end: HeldEnd | null;
-  /** Holds on until `isEnough` says so after a chunk, the body ended or failed, or `cancel` was called. */
-  hold(isEnough: (chunk: Uint8Array) => boolean | Promise<boolean>): Promise<void>;
+  /**
+   * Holds on until `isEnough` says so after a chunk, the body ended or failed, or `cancel` was called. Undefined when
+   * that is so already: a short answer comes with its headers, and needs no waiting at all.
+   */
+  hold(isEnough: IsEnough): Promise<void> | undefined;
   /** Hands over: held chunks first, then what arrives. Nothing may be held afterwards. */
   release(): PushBody;
   cancel(): void;
 }
+
+type IsEnough = (chunk: Uint8Array) => boolean | Promise<boolean>;
 
 export function holdBody(source: PushBody): HeldBody {
   const chunks: Uint8Array[] = [];
@@ -29,6 +34,23 @@ export function holdBody(source: PushBody): HeldBody {
     const resume = wake;
     wake = null;
     resume?.();
+  };
+  const holdOn = async (from: number, isEnough: IsEnough, first: boolean | Promise<boolean>): Promise<void> => {
+    let seen = from;
+    let verdict = await first;
+    while (!verdict) {
+      const chunk = chunks[seen];
+      if (chunk !== undefined) {
+        seen += 1;
+        verdict = await isEnough(chunk);
+      } else if (end !== null) {
+        return;
+      } else {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+    }
   };
   source.subscribe({
     onChunk(chunk) {
@@ -58,23 +80,19 @@ export function holdBody(source: PushBody): HeldBody {
     get end() {
       return end;
     },
-    async hold(isEnough) {
+    hold(isEnough) {
       let seen = 0;
-      for (;;) {
-        while (seen < chunks.length) {
-          const chunk = chunks[seen++];
-          const verdict = chunk === undefined ? false : isEnough(chunk);
-          if (verdict === true || (verdict !== false && (await verdict))) {
-            return;
-          }
+      for (; seen < chunks.length; seen += 1) {
+        const chunk = chunks[seen];
+        const verdict = chunk !== undefined && isEnough(chunk);
+        if (verdict === true) {
+          return undefined;
         }
-        if (end !== null) {
-          return;
+        if (verdict !== false) {
+          return holdOn(seen + 1, isEnough, verdict);
         }
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
       }
+      return end === null ? holdOn(seen, isEnough, false) : undefined;
     },
     release: () => ({
       subscribe(next) {

@@ -58,7 +58,7 @@ export function meteredBody({ walk, rooms, tap, source, finish, onRelayed, endWi
           walk.responseBytes += chunk.length;
           sink.onChunk(chunk);
           if (!isHeldPart) {
-            tap.feed(chunk);
+            void tap.feed(chunk);
           }
           onRelayed?.();
         },
