@@ -6,8 +6,8 @@ import { createKeyService, type KeyService } from "./control/keys.ts";
 import type { RequestReader } from "./control/ports.ts";
 import { createRequestService } from "./control/requests.ts";
 import { createStatsService } from "./control/stats.ts";
-import { accountId } from "./domain/account/account.ts";
 import { createDataPlane, type DataPlane } from "./data-plane.ts";
+import { accountId } from "./domain/account/account.ts";
 import { createAdminApp } from "./http/admin/admin-app.ts";
 import { type AdminListener, listenAdmin } from "./http/admin/admin-listener.ts";
 import { inspectorOf, ledgerLagOf } from "./inspector.ts";
@@ -118,7 +118,10 @@ async function assemble(parts: Parts): Promise<App> {
     },
     async start() {
       plane.listen();
-      admin = await listenAdmin({ socketPath: join(config.storage.dataDir, SOCKET_NAME), app: adminApp(parts, plane, accounts, keys) });
+      admin = await listenAdmin({
+        socketPath: join(config.storage.dataDir, SOCKET_NAME),
+        app: adminApp(parts, plane, accounts, keys),
+      });
       process.stdout.write(await welcome({ url: plane.url, accounts, keys, config }));
     },
     async stop() {

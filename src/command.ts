@@ -14,7 +14,6 @@ import type { ConfigFlags } from "./config/setting.ts";
 import { start } from "./start.ts";
 import { VERSION } from "./version.ts";
 
-
 /** One command line, to its exit code. */
 export async function runCommand(argv: readonly string[]): Promise<number> {
   const env = takeEnvironment();

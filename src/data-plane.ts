@@ -71,7 +71,9 @@ export function createDataPlane(needs: DataPlaneNeeds): DataPlane {
   const metrics = metricsOf(needs, rooms, () => listener?.active ?? 0);
   observer = createObserver(log, metrics);
   const reportBug = (cause: unknown) =>
-    log.error("The gateway failed inside; this is a bug", { error: cause instanceof Error ? cause.message : String(cause) });
+    log.error("The gateway failed inside; this is a bug", {
+      error: cause instanceof Error ? cause.message : String(cause),
+    });
 
   return {
     pool,
@@ -127,7 +129,14 @@ function metricsOf({ ledger, accounts, clock, log }: DataPlaneNeeds, rooms: Room
 const ENCODER = new TextEncoder();
 
 function page(status: number, text: string, contentType = "text/plain; charset=utf-8"): Answer {
-  return { status, headers: [["content-type", contentType], ["cache-control", "no-store"]], body: ENCODER.encode(text) };
+  return {
+    status,
+    headers: [
+      ["content-type", contentType],
+      ["cache-control", "no-store"],
+    ],
+    body: ENCODER.encode(text),
+  };
 }
 
 type PageNeeds = { readonly keys: ClientKeys; readonly metrics: Metrics; readonly isDraining: () => boolean };

@@ -1,5 +1,5 @@
 import { looksLikeProviderCredential } from "../domain/access/client-key.ts";
-import { type Result, err, ok } from "../kernel/result.ts";
+import { err, ok, type Result } from "../kernel/result.ts";
 import type { Call } from "./call.ts";
 import type { Caller, ClientKeys } from "./ports.ts";
 import type { Refusal } from "./refusal.ts";

@@ -2,8 +2,8 @@ import type { AttemptOutcome } from "../domain/failover/outcome.ts";
 import { readLimitFacts } from "../domain/ratelimit/limit-headers.ts";
 import { streamErrorStatus } from "../domain/sse/wire-error.ts";
 import { after, type EpochMs } from "../kernel/time.ts";
-import { type HeldBody, holdBody } from "./held-body.ts";
 import { headerOf } from "./headers.ts";
+import { type HeldBody, holdBody } from "./held-body.ts";
 import type { HeaderField, Lease, UpstreamFailure, UpstreamResponse } from "./ports.ts";
 import type { Rooms } from "./rooms.ts";
 import { createStreamTap, createWholeTap, type StreamTap, type WholeTap } from "./tap.ts";
@@ -32,7 +32,12 @@ const HOLD_STREAM_BYTES = 1024 * 1024;
 const CUT_BEFORE_CONTENT: AttemptOutcome = { kind: "failure", failure: "reset", wasSent: true };
 
 /** One request to one account, up to the point where somebody must decide. */
-export async function attempt(walk: Walk, lease: Lease, headers: readonly HeaderField[], rooms: Rooms): Promise<Attempt> {
+export async function attempt(
+  walk: Walk,
+  lease: Lease,
+  headers: readonly HeaderField[],
+  rooms: Rooms,
+): Promise<Attempt> {
   const { call, facts } = walk;
   const { deadlines } = rooms;
   walk.attempts += 1;

@@ -23,7 +23,10 @@ export type Call = {
    * Reads the whole body once. Stops at `limitBytes` without buffering more. `reserve` is asked before bytes are
    * kept and may say no, which ends the read as "over_budget".
    */
-  readBody(limitBytes: number, reserve: (bytes: number) => boolean): Promise<Result<Uint8Array, BodyProblem | "over_budget">>;
+  readBody(
+    limitBytes: number,
+    reserve: (bytes: number) => boolean,
+  ): Promise<Result<Uint8Array, BodyProblem | "over_budget">>;
   /** The caller is known: lifts the listener's short idle limit. From here the gateway's own deadlines hold. */
   admitted(): void;
   /** Aborts when the client leaves. */

@@ -1,7 +1,7 @@
 import type { ModelClass } from "../domain/account/account.ts";
 import type { AttemptOutcome } from "../domain/failover/outcome.ts";
 import { describeReason, type ReasonCode } from "../domain/failover/reason.ts";
-import { elapsed, type EpochMs, toRfc3339 } from "../kernel/time.ts";
+import { type EpochMs, elapsed, toRfc3339 } from "../kernel/time.ts";
 import type { Refusal } from "./refusal.ts";
 
 type Skip = { readonly reason: ReasonCode };

@@ -1,5 +1,5 @@
-import { type PoolState, applyPoolEvents, emptyPool } from "../domain/pool/pool-state.ts";
 import type { PoolEvent } from "../domain/pool/pool-event.ts";
+import { applyPoolEvents, emptyPool, type PoolState } from "../domain/pool/pool-state.ts";
 
 /** The one owner of what the process knows about limits and health: requests, CLI and metrics read this value. */
 export interface PoolOwner {

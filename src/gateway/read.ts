@@ -20,7 +20,10 @@ const NO_FACTS: RequestFacts = requestFactsOf(new Uint8Array(0));
 export async function read(call: Call, route: Route, rooms: Rooms): Promise<Result<Read, ReadProblem>> {
   if (call.declaredBytes === 0) {
     return route.kind === "messages"
-      ? err({ code: "GW_BODY_NOT_JSON", message: "Cannot read the request: its body is empty, a JSON object is needed" })
+      ? err({
+          code: "GW_BODY_NOT_JSON",
+          message: "Cannot read the request: its body is empty, a JSON object is needed",
+        })
       : ok({ body: null, facts: NO_FACTS, reservedBytes: 0 });
   }
   const encoding = call.header("content-encoding");
@@ -74,11 +77,15 @@ function refusalFor(problem: BodyProblem | "over_budget", limitBytes: number): R
         message: `Cannot accept the request: its body is larger than ${limitBytes} bytes, the limit of the Claude API`,
       };
     case "too_slow":
-      return { code: "GW_BODY_TOO_SLOW", message: "Cannot read the request: its body arrives slower than 1 KiB a second" };
+      return {
+        code: "GW_BODY_TOO_SLOW",
+        message: "Cannot read the request: its body arrives slower than 1 KiB a second",
+      };
     case "over_budget":
       return {
         code: "GW_BODY_BUDGET",
-        message: "Cannot accept the request now: the gateway holds as many request bytes as it may (limits.inFlightBodyBytes)",
+        message:
+          "Cannot accept the request now: the gateway holds as many request bytes as it may (limits.inFlightBodyBytes)",
         retryAfterSeconds: 1,
       };
     default:

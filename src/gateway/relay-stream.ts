@@ -1,14 +1,14 @@
 import { judge } from "../domain/failover/judge.ts";
 import { noLimitFacts } from "../domain/ratelimit/limit-facts.ts";
 import { streamErrorStatus } from "../domain/sse/wire-error.ts";
-import { durationMs, elapsed, type EpochMs } from "../kernel/time.ts";
-import type { BodySink, PushBody, UpstreamFailure } from "./ports.ts";
 import type { StreamReading } from "../domain/usage/stream-meter.ts";
-import { type BodyEnd, meteredBody } from "./relay-body.ts";
+import { durationMs, type EpochMs, elapsed } from "../kernel/time.ts";
 import { judgeContextOf } from "./judge-context.ts";
+import type { BodySink, PushBody, UpstreamFailure } from "./ports.ts";
+import { type BodyEnd, meteredBody } from "./relay-body.ts";
 import type { Rooms } from "./rooms.ts";
 import type { StreamTap } from "./tap.ts";
-import { type Walk, settleWalk } from "./walk.ts";
+import { settleWalk, type Walk } from "./walk.ts";
 
 /** A client that takes no byte for so long is gone (security.md D23). */
 const WRITE_STALL_MS = durationMs(60_000);
@@ -52,7 +52,9 @@ export function guardStream({ walk, rooms, tap, source, status }: GuardedStream)
     endWith: (sink, failure) => whenDrained(tap, rooms, () => endStream(sink, failure)),
     finish(end) {
       rooms.streams.remove(watched);
-      whenDrained(tap, rooms, () => settleStream({ walk, rooms, tap, status, end, reading: reading ?? meter.end("cut") }));
+      whenDrained(tap, rooms, () =>
+        settleStream({ walk, rooms, tap, status, end, reading: reading ?? meter.end("cut") }),
+      );
     },
   });
 
@@ -135,7 +137,11 @@ function settleStream({ walk, rooms, tap, status, end, reading }: StreamSettling
   settleWalk(walk, { status, outcome: streamOutcome(end, reading, tap), usage, errorType: error?.type ?? null }, rooms);
 }
 
-function streamOutcome(end: BodyEnd, { outcome }: StreamReading, tap: StreamTap): StreamReading["outcome"] | "client_gone" {
+function streamOutcome(
+  end: BodyEnd,
+  { outcome }: StreamReading,
+  tap: StreamTap,
+): StreamReading["outcome"] | "client_gone" {
   if (outcome === "upstream_error") {
     return outcome;
   }

@@ -31,7 +31,9 @@ type Seeking = {
 
 export type Found = Answer | Refusal | "client_gone";
 
-type Next = { readonly kind: "lease"; readonly lease: Lease; readonly onStart: readonly PoolEvent[] } | { readonly kind: "found"; readonly found: Found };
+type Next =
+  | { readonly kind: "lease"; readonly lease: Lease; readonly onStart: readonly PoolEvent[] }
+  | { readonly kind: "found"; readonly found: Found };
 
 /** Account after account, until one answers for good, the retry budget is spent, or none is left. */
 export async function seek(walk: Walk, rooms: Rooms): Promise<Found> {

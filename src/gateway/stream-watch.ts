@@ -1,4 +1,4 @@
-import { type DurationMs, type EpochMs, durationMs } from "../kernel/time.ts";
+import { type DurationMs, durationMs, type EpochMs } from "../kernel/time.ts";
 import type { Clock } from "./ports.ts";
 
 /** One running stream, as the watch sees it about once a second. */

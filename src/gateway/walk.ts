@@ -2,7 +2,7 @@ import type { Account } from "../domain/account/account.ts";
 import type { LedgerBegin, LedgerSettle } from "../domain/ledger/record.ts";
 import type { RequestFacts } from "../domain/request/request-facts.ts";
 import type { Usage } from "../domain/usage/usage.ts";
-import { durationMs, elapsed, type EpochMs } from "../kernel/time.ts";
+import { durationMs, type EpochMs, elapsed } from "../kernel/time.ts";
 import type { Call } from "./call.ts";
 import type { Caller } from "./ports.ts";
 import type { Rooms } from "./rooms.ts";

@@ -46,7 +46,11 @@ export type LedgerLine = {
   readonly attempts: number;
   readonly errorType: string | null;
   readonly usage: Readonly<Record<string, number | null>> | null;
-  readonly timing: { readonly queueMs: number | null; readonly firstByteMs: number | null; readonly totalMs: number | null };
+  readonly timing: {
+    readonly queueMs: number | null;
+    readonly firstByteMs: number | null;
+    readonly totalMs: number | null;
+  };
 };
 
 export type GatewayOptions = {
