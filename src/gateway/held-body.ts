@@ -9,6 +9,8 @@ export type HeldEnd = "end" | UpstreamFailure;
 export interface HeldBody {
   readonly chunks: readonly Uint8Array[];
   readonly heldBytes: number;
+  /** How many chunks `hold` has shown, in order. Those behind them came while it decided: nobody has looked at them. */
+  readonly shownChunks: number;
   /** Null while more may come. */
   readonly end: HeldEnd | null;
   /**
@@ -26,6 +28,7 @@ type IsEnough = (chunk: Uint8Array) => boolean | Promise<boolean>;
 export function holdBody(source: PushBody): HeldBody {
   const chunks: Uint8Array[] = [];
   let heldBytes = 0;
+  let shownChunks = 0;
   let end: HeldEnd | null = null;
   let sink: BodySink | null = null;
   let wake: (() => void) | null = null;
@@ -35,13 +38,12 @@ export function holdBody(source: PushBody): HeldBody {
     wake = null;
     resume?.();
   };
-  const holdOn = async (from: number, isEnough: IsEnough, first: boolean | Promise<boolean>): Promise<void> => {
-    let seen = from;
+  const holdOn = async (isEnough: IsEnough, first: boolean | Promise<boolean>): Promise<void> => {
     let verdict = await first;
     while (!verdict) {
-      const chunk = chunks[seen];
+      const chunk = chunks[shownChunks];
       if (chunk !== undefined) {
-        seen += 1;
+        shownChunks += 1;
         verdict = await isEnough(chunk);
       } else if (end !== null) {
         return;
@@ -77,22 +79,25 @@ export function holdBody(source: PushBody): HeldBody {
     get heldBytes() {
       return heldBytes;
     },
+    get shownChunks() {
+      return shownChunks;
+    },
     get end() {
       return end;
     },
     hold(isEnough) {
-      let seen = 0;
-      for (; seen < chunks.length; seen += 1) {
-        const chunk = chunks[seen];
+      while (shownChunks < chunks.length) {
+        const chunk = chunks[shownChunks];
+        shownChunks += 1;
         const verdict = chunk !== undefined && isEnough(chunk);
         if (verdict === true) {
           return undefined;
         }
         if (verdict !== false) {
-          return holdOn(seen + 1, isEnough, verdict);
+          return holdOn(isEnough, verdict);
         }
       }
-      return end === null ? holdOn(seen, isEnough, false) : undefined;
+      return end === null ? holdOn(isEnough, false) : undefined;
     },
     release: () => ({
       subscribe(next) {

@@ -10,6 +10,8 @@ export type MeteredBody = {
   readonly rooms: Rooms;
   readonly tap: StreamTap | WholeTap;
   readonly source: PushBody;
+  /** So many chunks were shown to the tap at the gate; they come first inside subscribe(), for the client alone. */
+  readonly shownChunks: number;
   /** Called once, when the last byte was handed over, upstream broke off, or the client left. */
   finish(end: BodyEnd): void;
   /** Sees each chunk after it was handed to the client. */
@@ -24,7 +26,8 @@ export type MeteredPushBody = PushBody & {
 };
 
 /** The bytes go to the client first and to the tap second, so that metering delays nothing. */
-export function meteredBody({ walk, rooms, tap, source, finish, onRelayed, endWith }: MeteredBody): MeteredPushBody {
+export function meteredBody(metered: MeteredBody): MeteredPushBody {
+  const { walk, rooms, tap, source, finish, onRelayed, endWith } = metered;
   let isFinished = false;
   const finishOnce = (end: BodyEnd) => {
     if (!isFinished) {
@@ -39,8 +42,7 @@ export function meteredBody({ walk, rooms, tap, source, finish, onRelayed, endWi
   return {
     abandon,
     subscribe(sink) {
-      // Chunks that were held at the gate come inside subscribe(); the tap has seen them there.
-      let isHeldPart = true;
+      let toSkip = metered.shownChunks;
       const end = (failure: UpstreamFailure | null) => {
         if (endWith !== undefined) {
           endWith(sink, failure);
@@ -57,7 +59,9 @@ export function meteredBody({ walk, rooms, tap, source, finish, onRelayed, endWi
           walk.firstByteAtMs ??= rooms.clock.now();
           walk.responseBytes += chunk.length;
           sink.onChunk(chunk);
-          if (!isHeldPart) {
+          if (toSkip > 0) {
+            toSkip -= 1;
+          } else {
             void tap.feed(chunk);
           }
           onRelayed?.();
@@ -65,7 +69,6 @@ export function meteredBody({ walk, rooms, tap, source, finish, onRelayed, endWi
         onEnd: () => end(null),
         onFailure: end,
       });
-      isHeldPart = false;
     },
     pause: () => source.pause(),
     resume: () => source.resume(),

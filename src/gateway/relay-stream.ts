@@ -30,11 +30,13 @@ export type GuardedStream = {
   readonly rooms: Rooms;
   readonly tap: StreamTap;
   readonly source: PushBody;
+  /** @see MeteredBody */
+  readonly shownChunks: number;
   readonly status: number;
 };
 
 /** An event stream on its way to the client: kept alive in silence, ended visibly when cut, recorded as what it was. */
-export function guardStream({ walk, rooms, tap, source, status }: GuardedStream): PushBody {
+export function guardStream({ walk, rooms, tap, source, shownChunks, status }: GuardedStream): PushBody {
   const { meter } = tap;
   let lastByteAtMs = rooms.clock.now();
   let pausedAtMs: EpochMs | null = null;
@@ -46,6 +48,7 @@ export function guardStream({ walk, rooms, tap, source, status }: GuardedStream)
     rooms,
     tap,
     source,
+    shownChunks,
     onRelayed() {
       lastByteAtMs = rooms.clock.now();
     },

@@ -16,11 +16,15 @@ export function relay(walk: Walk, answer: HeldAnswer, outcome: AttemptOutcome, r
   releaseBody(walk, rooms);
   const { status } = response;
   const headers = [...headersDown(response.headers), ...gatewayHeaders(walk.call.id, walk.attempts)];
+  const { shownChunks } = body;
   if (tap.kind === "stream") {
-    return { status, headers, body: guardStream({ walk, rooms, tap, source: body.release(), status }) };
+    return { status, headers, body: guardStream({ walk, rooms, tap, source: body.release(), shownChunks, status }) };
   }
   const errorType = outcome.kind === "answer" ? outcome.errorType : null;
   if (body.end === "end") {
+    for (const chunk of body.chunks.slice(shownChunks)) {
+      void tap.feed(chunk);
+    }
     const bytes = joined(body.chunks);
     walk.firstByteAtMs = rooms.clock.now();
     walk.responseBytes = bytes.length;
@@ -35,6 +39,7 @@ export function relay(walk: Walk, answer: HeldAnswer, outcome: AttemptOutcome, r
       rooms,
       tap,
       source: body.release(),
+      shownChunks,
       finish: (end) => settleWhole({ walk, rooms, tap, status, errorType, end }),
     }),
   };
