@@ -15,8 +15,8 @@ export type MasterKeyProblem =
 export class MasterKeyRefused extends Error {
   readonly problem: MasterKeyProblem;
 
-  constructor(problem: MasterKeyProblem, name: string, fact: string, cause?: unknown) {
-    super(`Cannot use ${name} as the master key: ${fact}`, cause === undefined ? undefined : { cause });
+  constructor(problem: MasterKeyProblem, name: string, fact: string) {
+    super(`Cannot use ${name} as the master key: ${fact}`);
     this.name = "MasterKeyRefused";
     this.problem = problem;
   }

@@ -39,9 +39,9 @@ function openExisting(path: string): number | null {
     const code = errorCode(cause);
     if (code === "ENOENT") return null;
     if (code === "ELOOP") {
-      throw new MasterKeyRefused("symlink", path, "it is a symbolic link; give the path of the file itself", cause);
+      throw new MasterKeyRefused("symlink", path, "it is a symbolic link; give the path of the file itself");
     }
-    throw new MasterKeyRefused("unreadable", path, `it cannot be opened (${code}); let this user read it`, cause);
+    throw new MasterKeyRefused("unreadable", path, `it cannot be opened (${code}); let this user read it`);
   }
 }
 
@@ -99,7 +99,7 @@ function createMasterKeyFile(path: string): Buffer {
     key.fill(0);
     // A half-written key would look like a damaged one at the next start.
     if (fd !== null) unlinkSync(path);
-    throw new MasterKeyRefused("not_created", path, `it cannot be created (${errorCode(cause)})`, cause);
+    throw new MasterKeyRefused("not_created", path, `it cannot be created (${errorCode(cause)})`);
   } finally {
     if (fd !== null) closeSync(fd);
   }

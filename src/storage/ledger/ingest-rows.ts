@@ -1,4 +1,4 @@
-import type { Database, SQLQueryBindings, Statement } from "bun:sqlite";
+import type { Database, SQLQueryBindings } from "bun:sqlite";
 import { BEGIN_COLUMNS, FIRST_CELL, SETTLE_COLUMNS, type SpoolRecord } from "./record-line.ts";
 
 /** Writes records in any order, any number of times, with the same result: the primary key decides. */
@@ -17,6 +17,7 @@ const WHOLE_COLUMNS = [...BEGIN_COLUMNS.filter((name) => name !== "account_id"),
 const ROW_WIDTH = 1 + WHOLE_COLUMNS.length;
 /** Measured: 8 rows in one statement cost 3.9 us each, one by one 4.7. */
 const ROWS_PER_INSERT = 8;
+const BULK_WIDTH = ROWS_PER_INSERT * ROW_WIDTH;
 
 /** `write` is to be called inside a transaction. Its statements are those of `database.query`, closed with the database. */
 export function createRowWriter(database: Database): RowWriter {
@@ -39,26 +40,23 @@ export function createRowWriter(database: Database): RowWriter {
     ]),
   );
 
+  const insertWhole = (rows: readonly SQLQueryBindings[]): void => {
+    const inBulk = rows.length - (rows.length % BULK_WIDTH);
+    for (let at = 0; at < inBulk; at += BULK_WIDTH) wholes.run(...rows.slice(at, at + BULK_WIDTH));
+    for (let at = inBulk; at < rows.length; at += ROW_WIDTH) whole.run(...rows.slice(at, at + ROW_WIDTH));
+  };
+
   return {
     write(records) {
-      let rows: SQLQueryBindings[] = [];
+      const rows: SQLQueryBindings[] = [];
       for (const [id, { begin, settle }] of byRequest(records)) {
-        if (begin !== null && settle !== null) {
-          pushWholeRow(rows, begin, settle);
-          if (rows.length === ROWS_PER_INSERT * ROW_WIDTH) {
-            wholes.run(...rows);
-            rows = [];
-          }
-        } else if (settle !== null) run(settled, orphanRow(id, settle));
-        else if (begin !== null) run(begun, [id, ...begin.cells.slice(FIRST_CELL), "in_flight", 0, 0, 0]);
+        if (begin !== null && settle !== null) pushWholeRow(rows, begin, settle);
+        else if (settle !== null) settled.run(...orphanRow(id, settle));
+        else if (begin !== null) begun.run(id, ...begin.cells.slice(FIRST_CELL), "in_flight", 0, 0, 0);
       }
-      for (let at = 0; at < rows.length; at += ROW_WIDTH) whole.run(...rows.slice(at, at + ROW_WIDTH));
+      insertWhole(rows);
     },
   };
-}
-
-function run(statement: Statement, row: SQLQueryBindings[]): void {
-  statement.run(...row);
 }
 
 /** Both records of a request in one batch, the usual case, cost one insert. */

@@ -1,5 +1,5 @@
 import { workerEntry } from "../worker-entry.ts";
-import type { FromIngest, SegmentState, ToIngest } from "./protocol.ts";
+import type { FromIngest, IngestNews, SegmentState, ToIngest } from "./protocol.ts";
 
 export type IngestThread = {
   /** Tells how far a segment may be read. */
@@ -14,7 +14,7 @@ export type IngestThreadOptions = {
   /** Everything that is in the spool now. Asked again when the thread had to be started anew. */
   readonly segments: () => readonly SegmentState[];
   readonly isSwept: () => boolean;
-  readonly onMessage: (message: FromIngest) => void;
+  readonly onMessage: (message: IngestNews) => void;
 };
 
 const RESTART_MS = 1000;

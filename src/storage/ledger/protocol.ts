@@ -22,7 +22,7 @@ export type ToIngest =
   | { readonly kind: "segment"; readonly segment: SegmentState }
   | { readonly kind: "stop" };
 
-export type FromIngest =
+export type IngestNews =
   /** `bytes` of the segment are in the database, for good. */
   | { readonly kind: "ingested"; readonly name: string; readonly bytes: number; readonly newestMs: number }
   /** The segment is wholly in the database, the database is on the disk, and the file is gone. */
@@ -30,5 +30,6 @@ export type FromIngest =
   | { readonly kind: "swept"; readonly interruptedRows: number }
   | { readonly kind: "unreadable"; readonly name: string; readonly lines: number; readonly tornBytes: number }
   | { readonly kind: "failed"; readonly detail: string }
-  | { readonly kind: "recovered" }
-  | { readonly kind: "stopped" };
+  | { readonly kind: "recovered" };
+
+export type FromIngest = IngestNews | { readonly kind: "stopped" };
