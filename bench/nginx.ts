@@ -42,14 +42,13 @@ type ConfigValues = {
  */
 function nginxConfig({ dir, upstreamPort, plainPort, streamPort }: ConfigValues): string {
   const files = Math.min(descriptorLimit(), 65_535);
-  const connections = Math.min(MAX_CONNECTIONS, files);
   return `
 daemon off;
 worker_processes 1;
 worker_rlimit_nofile ${files};
 pid ${join(dir, "nginx.pid")};
 error_log ${join(dir, "error.log")} error;
-events { worker_connections ${connections}; }
+events { worker_connections ${MAX_CONNECTIONS}; }
 http {
   access_log off;
   client_body_temp_path ${join(dir, "body")};

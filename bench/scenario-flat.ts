@@ -7,10 +7,9 @@ import type { Bench } from "./rig.ts";
 import type { Row } from "./row.ts";
 import { row } from "./row.ts";
 import { pairedRatio } from "./samples.ts";
-import { runWrk } from "./wrk.ts";
+import { runWrk, type WrkLoad, warmUp } from "./wrk.ts";
 
 const BODY_BYTES = 1024;
-const WARM_UP_SECONDS = 2;
 /** "Flat", with room for the noise of a machine that does other work too. */
 const MAX_GROWTH_RATIO = 1.15;
 const FILL_BUDGET_MS = 240_000;
@@ -60,14 +59,15 @@ async function compare(bench: Bench, upstreamPort: number, { what, fill }: Fill)
     const startedAtMs = performance.now();
     const reached = await fill(big);
     bench.say(`  ${reached} ${what} in ${((performance.now() - startedAtMs) / 1000).toFixed(0)} s`);
+    for (const gateway of [small, big]) await warmUp(bench.yard, loadOf(gateway));
     const costs = { small: [] as number[], big: [] as number[], failures: 0 };
-    for (let round = -1; round < bench.options.rounds; round += 1) {
-      const seconds = round < 0 ? WARM_UP_SECONDS : bench.options.seconds;
-      const [first, second] = [await load(bench, small, seconds), await load(bench, big, seconds)];
-      if (round < 0) continue;
-      costs.small.push(first.cpuUsPerRequest);
-      costs.big.push(second.cpuUsPerRequest);
-      costs.failures += first.failures + second.failures;
+    for (let round = 0; round < bench.options.rounds; round += 1) {
+      for (const size of round % 2 === 0 ? (["small", "big"] as const) : (["big", "small"] as const)) {
+        const load = loadOf(size === "small" ? small : big);
+        const result = await runWrk(bench.yard, { ...load, seconds: bench.options.seconds });
+        costs[size].push(result.cpuUsPerRequest);
+        costs.failures += result.failures;
+      }
     }
     return row({
       name: `CPU per request, ${reached} ${what} over a fresh gateway`,
@@ -83,8 +83,8 @@ async function compare(bench: Bench, upstreamPort: number, { what, fill }: Fill)
   }
 }
 
-function load({ yard }: Bench, { process, port, key }: Gateway, seconds: number) {
-  return runWrk(yard, { port, systemPid: process.pid, key, bodyBytes: BODY_BYTES, seconds });
+function loadOf({ process, port, key }: Gateway): Omit<WrkLoad, "seconds"> {
+  return { port, systemPid: process.pid, key, bodyBytes: BODY_BYTES };
 }
 
 /** Calls `act` for 0, 1 ... until `count` or until the time is over. Gives the number of calls. */

@@ -5,14 +5,12 @@ import type { Row } from "./row.ts";
 import { row } from "./row.ts";
 import type { Samples } from "./samples.ts";
 import { medians, noSamples } from "./samples.ts";
-import { runWrk } from "./wrk.ts";
+import { runWrk, type WrkLoad, warmUp } from "./wrk.ts";
 
 const SIZES = [
   { label: "1 KB", bodyBytes: 1024 },
   { label: "100 KB", bodyBytes: 102_400 },
 ];
-/** The just-in-time compiler needs some ten thousand requests before the gateway is as fast as it gets. */
-const WARM_UP_SECONDS = 3;
 const MAX_RATIO = 2.5;
 const MIB = 1024 * 1024;
 
@@ -30,10 +28,10 @@ type Tally = { readonly cpu: Samples; readonly speed: Samples; failures: number 
 
 async function measureSize(bench: Bench, rig: Rig, size: Size): Promise<readonly Row[]> {
   const tally: Tally = { cpu: noSamples(), speed: noSamples(), failures: 0 };
-  for (const system of rig.systems) await load(bench, system, { ...size, seconds: WARM_UP_SECONDS });
+  for (const system of rig.systems) await warmUp(bench.yard, loadOf(system, size));
   for (let round = 0; round < bench.options.rounds; round += 1) {
     for (const system of inTurn(rig.systems, round)) {
-      const result = await load(bench, system, { ...size, seconds: bench.options.seconds });
+      const result = await runWrk(bench.yard, { ...loadOf(system, size), seconds: bench.options.seconds });
       tally.cpu.get(system.name)?.push(result.cpuUsPerRequest);
       tally.speed.get(system.name)?.push(result.requestsPerSecond);
       tally.failures += result.failures;
@@ -53,8 +51,8 @@ async function measureSize(bench: Bench, rig: Rig, size: Size): Promise<readonly
   ];
 }
 
-function load({ yard }: Bench, system: System, { bodyBytes, seconds }: Size & { readonly seconds: number }) {
-  return runWrk(yard, { port: system.plainPort, systemPid: system.pid, key: system.key, bodyBytes, seconds });
+function loadOf(system: System, { bodyBytes }: Size): Omit<WrkLoad, "seconds"> {
+  return { port: system.plainPort, systemPid: system.pid, key: system.key, bodyBytes };
 }
 
 function rssRow(systems: readonly System[]): Row {
