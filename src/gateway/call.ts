@@ -40,4 +40,6 @@ export type Answer = {
   readonly headers: readonly HeaderField[];
   /** Whole bytes, a pushed body, or nothing (HEAD, 204). */
   readonly body: Uint8Array | PushBody | null;
+  /** Length of a pushed body when it is known; without it the body is sent in chunks. */
+  readonly contentLength?: number | null;
 };

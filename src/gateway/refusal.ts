@@ -20,6 +20,13 @@ type RefusalRow = { readonly status: number; readonly type: ApiErrorType };
 
 /** Every answer that the gateway gives by itself. */
 const REFUSALS = {
+  GW_BAD_REQUEST: { status: 400, type: "invalid_request_error" },
+  GW_TARGET_TOO_LONG: { status: 414, type: "invalid_request_error" },
+  GW_EXPECT: { status: 417, type: "invalid_request_error" },
+  GW_HEAD_TOO_LARGE: { status: 431, type: "invalid_request_error" },
+  GW_HEAD_TOO_SLOW: { status: 408, type: "timeout_error" },
+  GW_HTTP_VERSION: { status: 505, type: "invalid_request_error" },
+  GW_CONNECTIONS: { status: 503, type: "overloaded_error" },
   GW_NO_KEY: { status: 401, type: "authentication_error" },
   GW_BAD_KEY: { status: 401, type: "authentication_error" },
   GW_PROVIDER_CREDENTIAL: { status: 401, type: "authentication_error" },

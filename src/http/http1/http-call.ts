@@ -1,0 +1,107 @@
+import { type RequestId, requestId } from "../../domain/ledger/record.ts";
+import type { Call } from "../../gateway/call.ts";
+import type { HeaderField } from "../../gateway/ports.ts";
+import type { EpochMs } from "../../kernel/time.ts";
+import type { RequestHead } from "./request-head.ts";
+
+type ReadBody = Call["readBody"];
+
+/** The connection that a call came by. */
+export interface CallSource {
+  readBody(call: HttpCall, limitBytes: number, reserve: (bytes: number) => boolean): ReturnType<ReadBody>;
+}
+
+export type HttpCallOptions = {
+  readonly source: CallSource;
+  readonly head: RequestHead;
+  /** The head's bytes, one character for each. */
+  readonly text: string;
+  readonly acceptedAtMs: EpochMs;
+};
+
+/** One request. A class, so that a request costs one object and whatever is not asked for costs nothing. */
+export class HttpCall implements Call {
+  readonly id: RequestId;
+  readonly method: string;
+  readonly path: string;
+  readonly query: string;
+  readonly declaredBytes: number | null;
+  readonly acceptedAtMs: EpochMs;
+  readonly isVersion10: boolean;
+  readonly asksToClose: boolean;
+  readonly expectsContinue: boolean;
+  readonly #source: CallSource;
+  readonly #text: string;
+  readonly #spans: readonly number[];
+  #fields: HeaderField[] | null = null;
+  #controller: AbortController | null = null;
+  #isGone = false;
+
+  // hot path
+  constructor({ source, head, text, acceptedAtMs }: HttpCallOptions) {
+    const { control } = head;
+    this.id = requestId(Bun.randomUUIDv7());
+    this.method = head.method;
+    const target = text.slice(head.targetStart, head.targetEnd);
+    const queryStart = target.indexOf("?");
+    this.path = queryStart < 0 ? target : target.slice(0, queryStart);
+    this.query = queryStart < 0 ? "" : target.slice(queryStart);
+    this.declaredBytes = control.isChunked ? null : Math.max(0, control.contentLength);
+    this.acceptedAtMs = acceptedAtMs;
+    this.isVersion10 = head.isVersion10;
+    this.asksToClose = control.asksToClose || head.isVersion10;
+    this.expectsContinue = control.expectsContinue && !head.isVersion10;
+    this.#source = source;
+    this.#text = text;
+    this.#spans = head.spans.slice();
+  }
+
+  // hot path
+  header(name: string): string | null {
+    const wanted = name.toLowerCase();
+    const spans = this.#spans;
+    let joined: string | null = null;
+    for (let at = 0; at < spans.length; at += 4) {
+      const start = spans[at] ?? 0;
+      const end = spans[at + 1] ?? 0;
+      if (end - start !== wanted.length || this.#text.slice(start, end).toLowerCase() !== wanted) continue;
+      const value = this.#text.slice(spans[at + 2], spans[at + 3]);
+      joined = joined === null ? value : `${joined}, ${value}`;
+    }
+    return joined;
+  }
+
+  // hot path
+  get headers(): Iterable<HeaderField> {
+    if (this.#fields === null) {
+      const fields: HeaderField[] = [];
+      const spans = this.#spans;
+      for (let at = 0; at < spans.length; at += 4) {
+        const name = this.#text.slice(spans[at], spans[at + 1]);
+        fields.push([name, this.#text.slice(spans[at + 2], spans[at + 3])]);
+      }
+      this.#fields = fields;
+    }
+    return this.#fields;
+  }
+
+  readBody(limitBytes: number, reserve: (bytes: number) => boolean): ReturnType<ReadBody> {
+    return this.#source.readBody(this, limitBytes, reserve);
+  }
+
+  admitted(): void {
+    // Nothing to lift: while a call is served, the connection has no limit of time but that of the upload.
+  }
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.#isGone) this.#controller.abort();
+    return this.#controller.signal;
+  }
+
+  /** The client left. */
+  leave(): void {
+    this.#isGone = true;
+    this.#controller?.abort();
+  }
+}

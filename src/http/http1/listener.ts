@@ -1,0 +1,113 @@
+import type { Socket, SocketHandler } from "bun";
+import type { Answer, Call } from "../../gateway/call.ts";
+import type { Clock } from "../../gateway/ports.ts";
+import { durationMs, elapsed } from "../../kernel/time.ts";
+import { Connection } from "./connection.ts";
+import { type ConnectionRoom, TICK_MS } from "./connection-room.ts";
+import { newRequestHead } from "./request-head.ts";
+
+export type Http1Options = {
+  readonly host: string;
+  /** 0 lets the system choose. */
+  readonly port: number;
+  readonly clock: Clock;
+  /** Connections beyond it are answered with 503 and closed. */
+  readonly maxConnections: number;
+  /** The whole answer of a connection beyond `maxConnections`, head included. */
+  readonly overload: () => Uint8Array;
+  /** Null when nobody waits for an answer: the connection is reset. */
+  serve(call: Call): Promise<Answer | null> | Answer | null;
+  /** A bug: a handler threw, or an answer could not be written as HTTP. */
+  onError(cause: unknown): void;
+};
+
+export interface Http1Listener {
+  readonly port: number;
+  /** Requests accepted and not answered to the end. */
+  readonly active: number;
+  readonly connections: number;
+  /** Closes the listener and every connection, now. */
+  stop(): void;
+}
+
+/** Holds a response head of usual size and the largest chunk that is sent in one write. */
+const SCRATCH_BYTES = 128 * 1024;
+
+/** Null for a connection that was refused. */
+type ServerData = Connection | null;
+
+/** Our own HTTP/1.1 server: strict, bounded, one object per connection and one per request (docs/adr/0002-listener.md). */
+export function listenHttp1(options: Http1Options): Http1Listener {
+  const connections = new Set<Connection>();
+  const room: ConnectionRoom = {
+    clock: options.clock,
+    serve: (call) => options.serve(call),
+    onError: (cause) => options.onError(cause),
+    onClosed: (connection) => connections.delete(connection),
+    scratch: Buffer.allocUnsafeSlow(SCRATCH_BYTES),
+    head: newRequestHead(),
+    nowMs: 0,
+    dateText: new Date(options.clock.now()).toUTCString(),
+    active: 0,
+  };
+  const listener = Bun.listen<ServerData>({
+    hostname: options.host,
+    port: options.port,
+    socket: {
+      ...EVENTS,
+      open(socket) {
+        socket.data = connections.size < options.maxConnections ? new Connection(socket, room) : null;
+        if (socket.data === null) socket.end(options.overload());
+        else connections.add(socket.data);
+      },
+      error(socket, cause) {
+        if (!isSocketError(cause)) options.onError(cause);
+        socket.terminate();
+      },
+    },
+  });
+  const stopTicks = startTicks(room, connections);
+  return {
+    port: listener.port,
+    get active() {
+      return room.active;
+    },
+    get connections() {
+      return connections.size;
+    },
+    stop() {
+      stopTicks();
+      listener.stop(true);
+      for (const connection of connections) connection.destroy();
+    },
+  };
+}
+
+const EVENTS: Omit<SocketHandler<ServerData>, "open" | "error"> = {
+  binaryType: "buffer",
+  data: (socket, chunk) => socket.data?.onData(chunk),
+  drain: (socket) => socket.data?.onDrain(),
+  end: leave,
+  close: leave,
+};
+
+function leave(socket: Socket<ServerData>): void {
+  socket.data?.onGone();
+}
+
+/** What the network did, unlike what a handler threw. */
+function isSocketError(cause: unknown): boolean {
+  return cause instanceof Error && "syscall" in cause;
+}
+
+/** One interval for the deadlines of all connections. Time goes on by the clock, but never backwards. */
+function startTicks(room: ConnectionRoom, connections: ReadonlySet<Connection>): () => void {
+  let lastMs = room.clock.now();
+  return room.clock.every(durationMs(TICK_MS), () => {
+    const nowMs = room.clock.now();
+    room.nowMs += elapsed(lastMs, nowMs);
+    lastMs = nowMs;
+    room.dateText = new Date(nowMs).toUTCString();
+    for (const connection of connections) connection.checkDeadlines(room.nowMs);
+  });
+}
