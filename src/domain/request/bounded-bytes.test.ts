@@ -25,6 +25,16 @@ test("takes the part of a chunk that it is told to, as a copy", () => {
   expect([...contentsOf(held)]).toEqual([2, 3]);
 });
 
+test("never writes into a chunk that it was given", () => {
+  const held = createBoundedBytes(MAX_BYTES);
+  // As a socket gives them: slice of a Buffer shares its memory.
+  const chunk = Buffer.from([1, 2, 3, 4]);
+  append(held, chunk, 0, 4);
+  clear(held);
+  append(held, new Uint8Array([9, 9]), 0, 2);
+  expect([...chunk]).toEqual([1, 2, 3, 4]);
+});
+
 test("starts again after it is cleared, also after it went over its bound", () => {
   const held = createBoundedBytes(2);
   append(held, new Uint8Array(3), 0, 3);

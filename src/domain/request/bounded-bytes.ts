@@ -26,7 +26,9 @@ export function append(held: BoundedBytes, chunk: Uint8Array, from: number, to: 
   }
   if (length > held.bytes.length) {
     if (held.length === 0) {
-      held.bytes = chunk.slice(from, to);
+      // Not chunk.slice: a socket's chunks are Buffers, whose slice is a view, and later bytes would be written into
+      // the answer itself.
+      held.bytes = new Uint8Array(chunk.subarray(from, to));
       held.length = length;
       return;
     }
