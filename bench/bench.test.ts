@@ -5,6 +5,7 @@ import { uuidV7 } from "./ledger-seed.ts";
 import { parseOptions } from "./options.ts";
 import { median, percentile, slope } from "./percentile.ts";
 import { parseProcStat, processTree, ticksToUs } from "./proc-stat.ts";
+import { parseProfile, sharesByFile } from "./profile-summary.ts";
 import type { Row } from "./row.ts";
 import { printTable, ratioOf, row, verdictOf } from "./row.ts";
 import { medians, pairedRatio } from "./samples.ts";
@@ -199,6 +200,22 @@ test("reads options, and refuses what it does not know", () => {
   for (const argv of [["--fast"], ["--only", "all"], ["--seconds", "-1"], ["--seconds"]]) {
     expect(() => parseOptions(argv)).toThrow("Cannot read");
   }
+});
+
+test("gives the time of packages and of the runtime to the file that called them", () => {
+  const frame = (url: string) => ({ functionName: "f", url });
+  const nodes = [
+    { id: 1, callFrame: frame(""), children: [2, 4] },
+    { id: 2, callFrame: frame("file:///repo/src/a.ts"), children: [3] },
+    { id: 3, callFrame: frame("") },
+    { id: 4, callFrame: frame("node:timers") },
+  ];
+  const profile = parseProfile(JSON.stringify({ nodes, samples: [2, 3, 4, 3], timeDeltas: [10, 20, 40, 30] }));
+  expect(sharesByFile(profile, "/repo/src")).toEqual([
+    { name: "/a.ts", ratio: 0.6 },
+    { name: "(elsewhere)", ratio: 0.4 },
+  ]);
+  expect(() => parseProfile("[]")).toThrow("Cannot read the profile");
 });
 
 test("makes ids that sort by time", () => {
