@@ -149,10 +149,6 @@ function createMemoryKeys(): ClientKeyStore & { rows: Map<ClientKeyId, ClientKey
       if (row !== undefined) rows.set(id, { ...row, revokedAtMs: atMs });
       return row !== undefined;
     },
-    async touch(id: ClientKeyId, atMs: EpochMs) {
-      const row = rows.get(id);
-      if (row !== undefined) rows.set(id, { ...row, lastUsedAtMs: atMs });
-    },
   };
   return store;
 }

@@ -47,8 +47,6 @@ export interface ClientKeyStore {
   insert(record: ClientKeyRecord): Promise<Result<void, "name_taken">>;
   /** False when there is no such key, or it was revoked before. */
   revoke(id: ClientKeyId, atMs: EpochMs): Promise<boolean>;
-  /** Best effort; an unknown id is ignored. */
-  touch(id: ClientKeyId, atMs: EpochMs): Promise<void>;
 }
 
 /** One line of the ledger. Fields that only a settled request has are null while it is in flight. */

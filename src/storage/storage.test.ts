@@ -79,21 +79,6 @@ test("a revoked client key gives its name free and stays in the list", async () 
   await storage.close();
 });
 
-test("remembers when a key was last used, over a restart, and never goes back", async () => {
-  const dataDir = freshDir();
-  const first = await openStorage({ dataDir });
-  await first.clientKeys.insert(key);
-  await first.clientKeys.touch(key.id, epochMs(5000));
-  await first.clientKeys.touch(key.id, epochMs(4000));
-  await first.clientKeys.touch(clientKeyId("not-there0"), epochMs(4000));
-  expect((await first.clientKeys.list())[0]?.lastUsedAtMs).toBe(epochMs(5000));
-  await first.clientKeys.touch(key.id, epochMs(6000));
-  await first.close();
-  const second = await openStorage({ dataDir });
-  expect((await second.clientKeys.list())[0]?.lastUsedAtMs).toBe(epochMs(6000));
-  await second.close();
-});
-
 test("keeps wrapped data keys, all or none", async () => {
   const storage = await openStorage({ dataDir: freshDir() });
   const dataKey = {

@@ -62,7 +62,6 @@ export async function openStorage({ dataDir }: { readonly dataDir: string }): Pr
       },
       checkPermissions: () => checkDataDirectory(paths),
       async close() {
-        await clientKeys.flush();
         await reading.close();
         await writer.destroy();
         database.close();

@@ -6,6 +6,8 @@ export type RowWriter = { write(records: readonly SpoolRecord[]): void };
 
 type Pending = { begin: SpoolRecord | null; settle: SpoolRecord | null };
 
+const STARTED_AT = FIRST_CELL + BEGIN_COLUMNS.indexOf("started_at_ms");
+const CLIENT_KEY = FIRST_CELL + BEGIN_COLUMNS.indexOf("client_key_id");
 const SETTLED_AT = FIRST_CELL + SETTLE_COLUMNS.indexOf("settled_at_ms");
 const TOTAL = FIRST_CELL + SETTLE_COLUMNS.indexOf("total_ms");
 const SETTLED_ACCOUNT = FIRST_CELL + SETTLE_COLUMNS.indexOf("account_id");
@@ -13,6 +15,9 @@ const BEGUN_ACCOUNT = FIRST_CELL + BEGIN_COLUMNS.indexOf("account_id");
 
 /** account_id is in both records: the one that answered, else the one that was tried first. */
 const WHOLE_COLUMNS = [...BEGIN_COLUMNS.filter((name) => name !== "account_id"), ...SETTLE_COLUMNS];
+
+/** A key's "last used" is as fine as this: a busy key is written once a minute (security.md D6). */
+const LAST_USED_GRAIN_MS = 60_000;
 
 const ROW_WIDTH = 1 + WHOLE_COLUMNS.length;
 /** Measured: 8 rows in one statement cost 3.9 us each, one by one 4.7. */
@@ -40,6 +45,10 @@ export function createRowWriter(database: Database): RowWriter {
     ]),
   );
 
+  const used = database.query(
+    "update client_keys set last_used_at_ms = ?2 where id = ?1 and coalesce(last_used_at_ms, 0) <= ?2 - ?3",
+  );
+
   const insertWhole = (rows: readonly SQLQueryBindings[]): void => {
     const inBulk = rows.length - (rows.length % BULK_WIDTH);
     for (let at = 0; at < inBulk; at += BULK_WIDTH) wholes.run(...rows.slice(at, at + BULK_WIDTH));
@@ -55,8 +64,22 @@ export function createRowWriter(database: Database): RowWriter {
         else if (begin !== null) begun.run(id, ...begin.cells.slice(FIRST_CELL), "in_flight", 0, 0, 0);
       }
       insertWhole(rows);
+      for (const [keyId, atMs] of lastUses(records)) used.run(keyId, atMs, LAST_USED_GRAIN_MS);
     },
   };
+}
+
+/** The newest begin of each key; a batch names few keys. */
+function lastUses(records: readonly SpoolRecord[]): ReadonlyMap<string, number> {
+  const uses = new Map<string, number>();
+  for (const { kind, cells } of records) {
+    const keyId = cells[CLIENT_KEY];
+    const atMs = cells[STARTED_AT];
+    if (kind === "begin" && typeof keyId === "string" && typeof atMs === "number") {
+      uses.set(keyId, Math.max(atMs, uses.get(keyId) ?? 0));
+    }
+  }
+  return uses;
 }
 
 /** Both records of a request in one batch, the usual case, cost one insert. */

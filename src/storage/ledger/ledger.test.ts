@@ -112,6 +112,27 @@ test("a request is in flight, then settled by the account that answered", async 
   expect(spoolOf(dataDir)).toEqual([]);
 });
 
+test("a request marks its client key as used, once a minute", async () => {
+  const { storage, ledger } = await openBoth(freshDir());
+  const keyId = clientKeyId("abcdefghij");
+  const record = { id: keyId, name: "laptop", hmac: new Uint8Array(32), pepperVersion: 1 };
+  const instants = { createdAtMs: epochMs(1), revokedAtMs: null, expiresAtMs: null, lastUsedAtMs: null };
+  await storage.clientKeys.insert({ ...record, ...instants });
+  const lastUsed = async () => (await storage.clientKeys.list())[0]?.lastUsedAtMs;
+  for (const [startedAtMs, expected] of [
+    [100_000, 100_000],
+    [159_999, 100_000],
+    [160_000, 160_000],
+    [50_000, 160_000],
+  ] as const) {
+    ledger.begin({ ...beginOf(freshId()), startedAtMs: epochMs(startedAtMs) });
+    expect(await ledger.flush(5_000)).toBe(true);
+    expect(await lastUsed()).toBe(epochMs(expected));
+  }
+  await ledger.stop();
+  await storage.close();
+});
+
 test("lists newest first, by filter, and adds up what was used", async () => {
   const both = await openBoth(freshDir());
   const ids = Array.from({ length: 600 }, (_, at) =>
