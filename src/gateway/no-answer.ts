@@ -43,6 +43,15 @@ export function queueFull(waiting: number): Refusal {
   };
 }
 
+/** The gateway dropped a request that still waited for its answer. */
+export function gatewayStops(): Refusal {
+  return {
+    code: "GW_STOPPING",
+    message: "Cannot wait for the answer: the gateway is stopping",
+    retryAfterSeconds: 5,
+  };
+}
+
 /** Upstream gave no answer that could be relayed. */
 export function upstreamFailed(outcome: AttemptOutcome): Refusal {
   if (outcome.kind === "answer") {

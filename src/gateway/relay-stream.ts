@@ -92,7 +92,9 @@ export function guardStream({ walk, rooms, tap, source, shownChunks, status }: G
       }
     },
     stop() {
-      if (client !== null) {
+      if (client !== null && meter.events.hasEnded) {
+        client.onEnd();
+      } else if (client !== null) {
         endVisibly(client, STOPPING, null);
       }
       body.abandon("cut");
@@ -148,7 +150,8 @@ function streamOutcome(
   if (outcome === "upstream_error") {
     return outcome;
   }
-  if (end === "client_gone") {
+  // One that left after message_stop has the whole message.
+  if (end === "client_gone" && outcome !== "completed") {
     return "client_gone";
   }
   return end === "complete" && tap.isBlind ? "completed" : outcome;

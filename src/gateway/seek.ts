@@ -8,7 +8,7 @@ import { attempt, type HeldAnswer } from "./attempt.ts";
 import type { Answer } from "./call.ts";
 import { headersUp } from "./headers.ts";
 import { judgeContextOf } from "./judge-context.ts";
-import { allLimited, noAccount, queueFull, upstreamFailed } from "./no-answer.ts";
+import { allLimited, gatewayStops, noAccount, queueFull, upstreamFailed } from "./no-answer.ts";
 import type { HeaderField, Lease } from "./ports.ts";
 import type { Refusal } from "./refusal.ts";
 import { relay } from "./relay.ts";
@@ -123,7 +123,7 @@ async function tryAccount(seeking: Seeking, lease: Lease, onStart: readonly Pool
   if (attempted === "abandoned") {
     rooms.pool.learn(probesLost(onStart));
     replaceRejected(seeking, null);
-    return "client_gone";
+    return walk.call.signal.aborted ? "client_gone" : gatewayStops();
   }
   const { outcome, answer } = attempted;
   const verdict = judge(outcome, judgeContextOf(walk, account, rooms, seeking.triedSameOrigin));
