@@ -51,7 +51,8 @@ export function meteredBody(metered: MeteredBody): MeteredPushBody {
         } else {
           sink.onFailure(failure);
         }
-        finishOnce(failure === null ? "complete" : "cut");
+        // A client that leaves aborts upstream, which then fails first.
+        finishOnce(failure === null ? "complete" : walk.call.signal.aborted ? "client_gone" : "cut");
       };
       source.subscribe({
         // hot path: once per streamed event.
