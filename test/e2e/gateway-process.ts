@@ -75,6 +75,8 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
   const env = {
     PATH: process.env["PATH"] ?? "",
     HOME: dataDir,
+    // Bun keeps what it compiled under HOME: not in the data directory, whose contents tests look at.
+    BUN_RUNTIME_TRANSPILER_CACHE_PATH: join(ROOT, ".cache", "transpiled"),
     BUN_CONFIG_MAX_HTTP_REQUESTS: "65535",
     BETTER_CCFLARE_DATA_DIR: dataDir,
     BETTER_CCFLARE_ALLOW_PRIVATE_UPSTREAMS: "1",
