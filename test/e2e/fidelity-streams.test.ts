@@ -5,7 +5,7 @@ import { type Simulator, startSimulator } from "../../sim/simulator.ts";
 import type { ContentEncoding, RawStep } from "../../sim/step.ts";
 import { generateStream } from "./fidelity-stream.ts";
 import { type GatewayProcess, startGateway } from "./gateway-process.ts";
-import { inParallel, printHead, type RawClient, valueOf } from "./raw-http.ts";
+import { headerValue, inParallel, printHead, type RawClient } from "./raw-http.ts";
 import { createRandom, type SeededRandom } from "./seeded-random.ts";
 
 const STREAMS_PER_ENCODING = 250;
@@ -123,17 +123,17 @@ test.each<{ name: string; encoding: ContentEncoding | null; firstSeed: number }>
         `${printHead({ key, headers: ["accept-encoding: gzip, br, zstd"], framing: { lengthBytes: BODY.length } })}${BODY}`,
       );
       const answer = await client.answer();
-      const prepared = bySeed.get(valueOf(answer, "x-fidelity-seed") ?? "");
+      const prepared = bySeed.get(headerValue(answer, "x-fidelity-seed") ?? "");
       const isEqual =
         prepared !== undefined &&
         answer.status === 200 &&
         answer.end === "whole" &&
-        valueOf(answer, "content-type") === "text/event-stream; charset=utf-8" &&
-        valueOf(answer, "content-encoding") === encoding &&
+        headerValue(answer, "content-type") === "text/event-stream; charset=utf-8" &&
+        headerValue(answer, "content-encoding") === encoding &&
         sha256(answer.body) === prepared.sha256;
       if (!isEqual) wrong.push(`seed ${prepared?.seed}: status ${answer.status}, ${answer.end}`);
       bySeed.delete(prepared?.seed ?? "");
-      expectedTokens.set(valueOf(answer, "x-better-ccflare-request-id") ?? "", prepared?.outputTokens ?? -1);
+      expectedTokens.set(headerValue(answer, "x-better-ccflare-request-id") ?? "", prepared?.outputTokens ?? -1);
     });
 
     expect(wrong).toEqual([]);

@@ -129,8 +129,8 @@ function createReader() {
 
   function start(read: Head): void {
     head = read;
-    const isChunked = valueOf(read, "transfer-encoding")?.toLowerCase() === "chunked";
-    const length = valueOf(read, "content-length");
+    const isChunked = headerValue(read, "transfer-encoding")?.toLowerCase() === "chunked";
+    const length = headerValue(read, "content-length");
     chunks = isChunked ? createChunkDecoder() : null;
     lengthBytes = isChunked ? null : length === null ? (read.status === 204 ? 0 : null) : Number(length);
     isWhole = lengthBytes === 0;
@@ -200,13 +200,13 @@ function parseHead(text: string): Head {
 }
 
 /** Every value of a header, in wire order. */
-export function valuesOf(answer: Head, name: string): readonly string[] {
+export function headerValues(answer: Head, name: string): readonly string[] {
   return answer.headers.filter(([own]) => own.toLowerCase() === name).map(([, value]) => value);
 }
 
 /** The first value of a header, or null. */
-export function valueOf(answer: Head, name: string): string | null {
-  return valuesOf(answer, name)[0] ?? null;
+export function headerValue(answer: Head, name: string): string | null {
+  return headerValues(answer, name)[0] ?? null;
 }
 
 export type RawRequest = {
