@@ -15,7 +15,8 @@ export interface HeldBody {
   readonly end: HeldEnd | null;
   /**
    * Holds on until `isEnough` says so after a chunk, the body ended or failed, or `cancel` was called. Undefined when
-   * that is so already: a short answer comes with its headers, and needs no waiting at all.
+   * that is so already: a short answer comes with its headers, and needs no waiting at all. Once enough is held the
+   * source is paused until the hand-over, so that an answer that waits for the verdict on another one stays small.
    */
   hold(isEnough: IsEnough): Promise<void> | undefined;
   /** Hands over: held chunks first, then what arrives. Nothing may be held afterwards. */
@@ -32,11 +33,28 @@ export function holdBody(source: PushBody): HeldBody {
   let end: HeldEnd | null = null;
   let sink: BodySink | null = null;
   let wake: (() => void) | null = null;
+  let isResting = false;
+  let isCancelled = false;
 
   const arrived = () => {
     const resume = wake;
     wake = null;
     resume?.();
+  };
+  const drop = () => {
+    chunks.length = 0;
+    heldBytes = 0;
+  };
+  const cancel = () => {
+    isCancelled = true;
+    drop();
+    source.cancel();
+  };
+  const rest = () => {
+    if (end === null) {
+      isResting = true;
+      source.pause();
+    }
   };
   const holdOn = async (isEnough: IsEnough, first: boolean | Promise<boolean>): Promise<void> => {
     let verdict = await first;
@@ -53,6 +71,7 @@ export function holdBody(source: PushBody): HeldBody {
         });
       }
     }
+    rest();
   };
   source.subscribe({
     onChunk(chunk) {
@@ -91,6 +110,7 @@ export function holdBody(source: PushBody): HeldBody {
         shownChunks += 1;
         const verdict = chunk !== undefined && isEnough(chunk);
         if (verdict === true) {
+          rest();
           return undefined;
         }
         if (verdict !== false) {
@@ -104,22 +124,30 @@ export function holdBody(source: PushBody): HeldBody {
         for (const chunk of chunks) {
           next.onChunk(chunk);
         }
-        chunks.length = 0;
-        heldBytes = 0;
+        drop();
+        if (isCancelled) {
+          return;
+        }
         sink = next;
         if (end === "end") {
           next.onEnd();
         } else if (end !== null) {
           next.onFailure(end);
+        } else if (isResting) {
+          source.resume();
         }
       },
-      pause: () => source.pause(),
+      // A reader that pauses among the held chunks takes the decision over from us.
+      pause() {
+        isResting = false;
+        source.pause();
+      },
       resume: () => source.resume(),
-      cancel: () => source.cancel(),
+      cancel,
     }),
     cancel() {
       end ??= { kind: "aborted", detail: "the gateway dropped the answer", wasSent: true };
-      source.cancel();
+      cancel();
       arrived();
     },
   };

@@ -33,10 +33,13 @@ export type GuardedStream = {
   /** @see MeteredBody */
   readonly shownChunks: number;
   readonly status: number;
+  /** The stream begins with an error that was judged at the gate: the pool has learned from it. */
+  readonly isJudgedError: boolean;
 };
 
 /** An event stream on its way to the client: kept alive in silence, ended visibly when cut, recorded as what it was. */
-export function guardStream({ walk, rooms, tap, source, shownChunks, status }: GuardedStream): PushBody {
+export function guardStream(guarded: GuardedStream): PushBody {
+  const { walk, rooms, tap } = guarded;
   const { meter } = tap;
   let lastByteAtMs = rooms.clock.now();
   let pausedAtMs: EpochMs | null = null;
@@ -44,34 +47,32 @@ export function guardStream({ walk, rooms, tap, source, shownChunks, status }: G
   let reading: StreamReading | null = null;
 
   const body = meteredBody({
-    walk,
-    rooms,
-    tap,
-    source,
-    shownChunks,
+    ...guarded,
     onRelayed() {
       lastByteAtMs = rooms.clock.now();
     },
-    endWith: (sink, failure) => whenDrained(tap, rooms, () => endStream(sink, failure)),
+    endWith: (_, failure) => whenDrained(tap, rooms, () => endStream(failure)),
     finish(end) {
       rooms.streams.remove(watched);
-      whenDrained(tap, rooms, () =>
-        settleStream({ walk, rooms, tap, status, end, reading: reading ?? meter.end("cut") }),
-      );
+      whenDrained(tap, rooms, () => settleStream(guarded, end, reading ?? meter.end("cut")));
     },
   });
 
-  const endStream = (sink: BodySink, failure: UpstreamFailure | null) => {
+  const endStream = (failure: UpstreamFailure | null) => {
     reading = meter.end(failure === null ? "complete" : "cut");
+    if (client === null) {
+      return;
+    }
     // Once message_stop or an error event was relayed, the client has the whole story, however the connection ended.
     if (reading.outcome !== "truncated" || (failure === null && tap.isBlind)) {
-      sink.onEnd();
+      client.onEnd();
     } else {
-      endVisibly(sink, CUT, failure);
+      endVisibly(client, CUT, failure);
     }
   };
   const endVisibly = (sink: BodySink, event: Uint8Array, failure: UpstreamFailure | null) => {
     if (tap.isIdentity && meter.events.isAtEventBoundary) {
+      walk.responseBytes += event.length;
       sink.onChunk(event);
     }
     sink.onFailure(failure ?? { kind: "reset", detail: "the stream ended without message_stop", wasSent: true });
@@ -115,7 +116,10 @@ export function guardStream({ walk, rooms, tap, source, shownChunks, status }: G
       pausedAtMs = null;
       body.resume();
     },
-    cancel: () => body.cancel(),
+    cancel() {
+      client = null;
+      body.cancel();
+    },
   };
 }
 
@@ -129,14 +133,13 @@ function whenDrained(tap: StreamTap, rooms: Rooms, next: () => void): void {
   }
 }
 
-type StreamSettling = Pick<GuardedStream, "walk" | "rooms" | "tap" | "status"> & {
-  readonly end: BodyEnd;
-  readonly reading: StreamReading;
-};
-
-function settleStream({ walk, rooms, tap, status, end, reading }: StreamSettling): void {
+function settleStream(
+  { walk, rooms, tap, status, isJudgedError }: GuardedStream,
+  end: BodyEnd,
+  reading: StreamReading,
+) {
   const { error, usage } = reading;
-  if (error !== null) {
+  if (error !== null && !isJudgedError) {
     learnLateError(walk, error, rooms);
   }
   settleWalk(walk, { status, outcome: streamOutcome(end, reading, tap), usage, errorType: error?.type ?? null }, rooms);

@@ -17,16 +17,18 @@ export function relay(walk: Walk, answer: HeldAnswer, outcome: AttemptOutcome, r
   const { status } = response;
   const headers = [...headersDown(response.headers), ...gatewayHeaders(walk.call.id, walk.attempts)];
   const { shownChunks } = body;
-  if (tap.kind === "stream") {
-    return { status, headers, body: guardStream({ walk, rooms, tap, source: body.release(), shownChunks, status }) };
-  }
   const errorType = outcome.kind === "answer" ? outcome.errorType : null;
+  if (tap.kind === "stream") {
+    const source = body.release();
+    const isJudgedError = errorType !== null;
+    return { status, headers, body: guardStream({ walk, rooms, tap, source, shownChunks, status, isJudgedError }) };
+  }
   if (body.end === "end") {
     for (const chunk of body.chunks.slice(shownChunks)) {
       void tap.feed(chunk);
     }
     const bytes = joined(body.chunks);
-    walk.firstByteAtMs = rooms.clock.now();
+    walk.firstByteAtMs = bytes.length === 0 ? null : rooms.clock.now();
     walk.responseBytes = bytes.length;
     settleWhole({ walk, rooms, tap, status, errorType, end: "complete" });
     return { status, headers, body: bytes };

@@ -46,12 +46,16 @@ export async function seek(walk: Walk, rooms: Rooms): Promise<Found> {
     again: null,
     triedSameOrigin: 0,
   };
-  for (;;) {
-    const next = await nextLease(seeking);
-    const found = next.kind === "found" ? next.found : await tryAccount(seeking, next.lease, next.onStart);
-    if (found !== null) {
-      return found;
+  try {
+    for (;;) {
+      const next = await nextLease(seeking);
+      const found = next.kind === "found" ? next.found : await tryAccount(seeking, next.lease, next.onStart);
+      if (found !== null) {
+        return found;
+      }
     }
+  } finally {
+    replaceRejected(seeking, null);
   }
 }
 
@@ -117,12 +121,10 @@ async function tryAccount(seeking: Seeking, lease: Lease, onStart: readonly Pool
   const { walk, rooms } = seeking;
   const { account } = lease;
   beginWalk(walk, account, rooms);
-  walk.account = account;
   rooms.pool.learn(onStart);
   const attempted = await attempt(walk, lease, seeking.headers, rooms);
   if (attempted === "abandoned") {
     rooms.pool.learn(probesLost(onStart));
-    replaceRejected(seeking, null);
     return walk.call.signal.aborted ? "client_gone" : gatewayStops();
   }
   const { outcome, answer } = attempted;
@@ -136,7 +138,7 @@ async function tryAccount(seeking: Seeking, lease: Lease, onStart: readonly Pool
     action: verdict.action,
   });
   if (verdict.action === "relay" && answer !== null) {
-    replaceRejected(seeking, null);
+    walk.account = account;
     return relay(walk, answer, outcome, rooms);
   }
   keepBetter(seeking, { account, answer, outcome });
@@ -176,15 +178,18 @@ function replaceRejected(seeking: Seeking, next: Rejected | null): void {
 }
 
 /** Nothing is left to try: upstream's own last answer, unchanged, or why there was none. */
-function lastWord({ walk, rooms, rejected }: Seeking): Found {
+function lastWord(seeking: Seeking): Found {
+  const { walk, rooms, rejected } = seeking;
   if (rejected === null) {
     return noAccount([]);
   }
-  walk.account = rejected.account;
-  const { answer, outcome } = rejected;
-  return answer === null || !isRelayable(answer.response.status)
-    ? upstreamFailed(outcome)
-    : relay(walk, answer, outcome, rooms);
+  const { account, answer, outcome } = rejected;
+  if (answer === null || !isRelayable(answer.response.status)) {
+    return upstreamFailed(outcome);
+  }
+  seeking.rejected = null;
+  walk.account = account;
+  return relay(walk, answer, outcome, rooms);
 }
 
 /** A redirect or an unasked upgrade is nothing that a client of the API can use (security.md T-14.11, T-14.12). */

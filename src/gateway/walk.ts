@@ -12,7 +12,8 @@ export type Walk = {
   readonly call: Call;
   readonly caller: Caller;
   readonly facts: RequestFacts;
-  readonly body: Uint8Array | null;
+  /** Null when there is none, or when it will not be sent again. */
+  body: Uint8Array | null;
   /** Bytes taken from the body budget, given back once the body can no longer be sent again. */
   reservedBytes: number;
   attempts: number;
@@ -56,8 +57,9 @@ function writeBegin(walk: Walk, account: Account | null, rooms: Rooms): LedgerBe
   return entry;
 }
 
-/** The body will not be sent again: its bytes go back to the budget. Idempotent. */
+/** The body will not be sent again: it is forgotten, and its bytes go back to the budget. Idempotent. */
 export function releaseBody(walk: Walk, rooms: Rooms): void {
+  walk.body = null;
   rooms.budget.release(walk.reservedBytes);
   walk.reservedBytes = 0;
 }
@@ -68,8 +70,8 @@ export function settleWalk(walk: Walk, end: WalkEnd, rooms: Rooms): void {
     return;
   }
   walk.isSettled = true;
-  releaseBody(walk, rooms);
   const begin = beginWalk(walk, null, rooms);
+  releaseBody(walk, rooms);
   const nowMs = rooms.clock.now();
   const settle: LedgerSettle = {
     id: begin.id,

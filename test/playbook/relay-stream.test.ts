@@ -20,7 +20,7 @@ const GATEWAY_PING = 'event: ping\ndata: {"type": "ping"}\n\n';
 async function streaming(chunks: readonly string[], options: StageOptions = {}) {
   const stage = createStage(options);
   const call = stage.call({ body: STREAMED_MESSAGE });
-  stage.upstream.plan({ headers: SSE_HEADERS, chunks, then: "open" });
+  stage.upstream.plan({ headers: SSE_HEADERS, chunks, ending: "open" });
   const client = await stage.serve(call);
   const { body } = await stage.upstream.nth(0);
   return { stage, call, client, body };
@@ -226,7 +226,7 @@ describe("a gateway that stops", () => {
   test("tells a request that waits for its first event", async () => {
     const stage = createStage();
     const call = stage.call({ body: STREAMED_MESSAGE });
-    stage.upstream.plan({ headers: SSE_HEADERS, chunks: [PING], then: "open" });
+    stage.upstream.plan({ headers: SSE_HEADERS, chunks: [PING], ending: "open" });
     const serving = stage.serve(call);
     await turns();
     stage.rooms.streams.stopAll();

@@ -110,7 +110,7 @@ export type Reply =
       /** One HTTP chunk each, all there when the head is. */
       readonly chunks?: readonly (string | Uint8Array)[];
       /** Default "end". "open": the test goes on with the body. */
-      readonly then?: "end" | "open" | UpstreamFailureKind;
+      readonly ending?: "end" | "open" | UpstreamFailureKind;
     }
   | UpstreamFailureKind;
 
@@ -162,6 +162,7 @@ type SendingOptions = {
 function createSending({ request, signal, resolve }: SendingOptions): Sending {
   const body = createScriptedBody(() => signal.removeEventListener("abort", onAbort));
   const onAbort = () => {
+    signal.removeEventListener("abort", onAbort);
     resolve(err(failureOf("aborted", true)));
     body.fail("aborted");
   };
@@ -177,12 +178,12 @@ function createSending({ request, signal, resolve }: SendingOptions): Sending {
         resolve(err(failureOf(reply, reply !== "connect")));
         return;
       }
-      const { status = 200, headers = [["content-type", "application/json"]], chunks = [], then = "end" } = reply;
+      const { status = 200, headers = [["content-type", "application/json"]], chunks = [], ending = "end" } = reply;
       for (const chunk of chunks) body.push(chunk);
       resolve(ok({ status, headers, body, contentLength: null }));
-      if (then === "end") body.end();
+      if (ending === "end") body.end();
       // A break in the same read as the last bytes: those are delivered first.
-      else if (then !== "open") body.breakAfterHeld(then);
+      else if (ending !== "open") body.breakAfterHeld(ending);
     },
   };
 }

@@ -31,6 +31,8 @@ export interface Stage {
   readonly attempted: readonly Attempted[];
   /** The test may empty it. */
   readonly learned: PoolEvent[];
+  /** What the observer was told, attempts apart. */
+  readonly announced: readonly (PoolEvent | LedgerSettle)[];
   /** Accounts whose credential cannot be decrypted. */
   readonly unreadable: Set<string>;
   setAccounts(accounts: readonly Account[]): void;
@@ -140,11 +142,13 @@ function createRecord() {
   const settled: LedgerSettle[] = [];
   const attempted: Attempted[] = [];
   const learned: PoolEvent[] = [];
+  const announced: (PoolEvent | LedgerSettle)[] = [];
   return {
     begun,
     settled,
     attempted,
     learned,
+    announced,
     ports: {
       ledger: {
         begin: (entry: LedgerBegin) => void begun.push(entry),
@@ -152,8 +156,8 @@ function createRecord() {
       },
       observer: {
         attempted: (attempt: Attempted) => void attempted.push(attempt),
-        learned() {},
-        settled() {},
+        learned: (events: readonly PoolEvent[]) => void announced.push(...events),
+        settled: (_: LedgerBegin, entry: LedgerSettle) => void announced.push(entry),
       },
     },
   };
