@@ -16,6 +16,12 @@ export type HeldAnswer = {
   readonly tap: StreamTap | WholeTap;
 };
 
+/** Nobody will relay it: its connection and its decoder go. */
+export function dropAnswer({ body, tap }: HeldAnswer): void {
+  body.cancel();
+  tap.dispose();
+}
+
 export type Attempt =
   | { readonly outcome: AttemptOutcome; readonly answer: HeldAnswer | null }
   /** The client left, or the gateway is stopping: nobody waits for an answer. */
@@ -92,11 +98,18 @@ async function holdStream(walk: Walk, { response, body }: Looking, rooms: Rooms)
   });
   const isLate = holding !== undefined && (await gateClosed(walk, body, holding, rooms));
   if (isLate) {
+    tap.dispose();
     return { outcome: { kind: "failure", failure: "headers_timeout", wasSent: true }, answer: null };
   }
-  if (events.firstEvent === null && body.end !== null && !tap.isBlind) {
+  if (events.firstEvent === null && body.end !== null) {
     // The stream broke off before the answer began; without any event even a clean end is no answer.
-    return body.end === "end" ? { outcome: CUT_BEFORE_CONTENT, answer: null } : failed(body.end);
+    if (body.end !== "end") {
+      tap.dispose();
+      return failed(body.end);
+    }
+    if (!tap.isBlind || body.heldBytes === 0) {
+      return { outcome: CUT_BEFORE_CONTENT, answer: null };
+    }
   }
   const limits = readLimitFacts(response.headers, rooms.clock.now());
   const error = events.firstEvent?.kind === "error" ? events.firstEvent.error : null;
@@ -143,6 +156,7 @@ async function holdWhole(walk: Walk, { response, body }: Looking, rooms: Rooms):
     await whileHolding(walk, body, holding);
   }
   if (body.end !== null && body.end !== "end") {
+    tap.dispose();
     return failed(body.end);
   }
   const limits = readLimitFacts(response.headers, rooms.clock.now());

@@ -4,7 +4,7 @@ import { judge } from "../domain/failover/judge.ts";
 import type { AttemptOutcome } from "../domain/failover/outcome.ts";
 import { type PoolEvent, probesLost } from "../domain/pool/pool-event.ts";
 import { earliestReturn, explainSkips, nextCandidate, type PlanInput } from "../domain/selection/plan.ts";
-import { attempt, type HeldAnswer } from "./attempt.ts";
+import { attempt, dropAnswer, type HeldAnswer } from "./attempt.ts";
 import type { Answer } from "./call.ts";
 import { headersUp } from "./headers.ts";
 import { judgeContextOf } from "./judge-context.ts";
@@ -159,8 +159,8 @@ function keepBetter(seeking: Seeking, candidate: Rejected): void {
   const { rejected } = seeking;
   if (rejected === null || worth(candidate) >= worth(rejected)) {
     replaceRejected(seeking, candidate);
-  } else {
-    candidate.answer?.body.cancel();
+  } else if (candidate.answer !== null) {
+    dropAnswer(candidate.answer);
   }
 }
 
@@ -173,7 +173,10 @@ function worth({ answer }: Rejected): number {
 }
 
 function replaceRejected(seeking: Seeking, next: Rejected | null): void {
-  seeking.rejected?.answer?.body.cancel();
+  const answer = seeking.rejected?.answer ?? null;
+  if (answer !== null) {
+    dropAnswer(answer);
+  }
   seeking.rejected = next;
 }
 

@@ -6,6 +6,8 @@ export interface TapDecoder {
   write(chunk: Uint8Array): Promise<void>;
   /** Resolves when all written bytes were decoded. Never rejects. */
   finish(): Promise<void>;
+  /** Stops decoding and frees what it holds. Idempotent. */
+  giveUp(): void;
   /** Bytes were lost to the tap: what it saw is not the whole body. */
   readonly hasGivenUp: boolean;
 }
@@ -23,10 +25,18 @@ export function createTapDecoder(contentEncoding: string, onBytes: (bytes: Uint8
   let backlogBytes = 0;
   let hasGivenUp = stream === null;
   const finished = Promise.withResolvers<void>();
+  // Not Promise.race with `finished`: that would keep one reaction for every chunk until the stream ends.
+  const writing = new Set<() => void>();
+  const over = () => {
+    finished.resolve();
+    for (const written of writing) {
+      written();
+    }
+  };
   const giveUp = () => {
     hasGivenUp = true;
     stream?.destroy();
-    finished.resolve();
+    over();
   };
   stream?.on("data", (bytes: Uint8Array) => {
     decodedBytes += bytes.length;
@@ -38,8 +48,8 @@ export function createTapDecoder(contentEncoding: string, onBytes: (bytes: Uint8
   });
   // A cut body ends in the middle of a block: what was decoded so far stands, the rest is unknown.
   stream?.on("error", giveUp);
-  stream?.on("end", () => finished.resolve());
-  stream?.on("close", () => finished.resolve());
+  stream?.on("end", over);
+  stream?.on("close", over);
 
   return {
     get hasGivenUp() {
@@ -54,15 +64,17 @@ export function createTapDecoder(contentEncoding: string, onBytes: (bytes: Uint8
         giveUp();
         return Promise.resolve();
       }
-      return Promise.race([
-        new Promise<void>((resolve) => {
-          stream.write(chunk, () => {
-            backlogBytes -= chunk.length;
-            resolve();
-          });
-        }),
-        finished.promise,
-      ]);
+      return new Promise<void>((resolve) => {
+        const written = () => {
+          writing.delete(written);
+          resolve();
+        };
+        writing.add(written);
+        stream.write(chunk, () => {
+          backlogBytes -= chunk.length;
+          written();
+        });
+      });
     },
     finish() {
       if (!hasGivenUp) {
@@ -72,6 +84,7 @@ export function createTapDecoder(contentEncoding: string, onBytes: (bytes: Uint8
       }
       return finished.promise;
     },
+    giveUp,
   };
 }
 

@@ -19,6 +19,8 @@ export type StreamTap = {
   drained(): Promise<void> | undefined;
   /** The tap could not follow the encoding: it cannot tell whether the stream is whole. */
   readonly isBlind: boolean;
+  /** Frees the decoder early. Nothing may be fed afterwards. */
+  dispose(): void;
 };
 
 export type WholeTap = {
@@ -26,6 +28,8 @@ export type WholeTap = {
   feed(chunk: Uint8Array): Promise<void> | undefined;
   /** Facts of the whole body, or what could be read of a cut one. */
   finish(): Promise<ResponseFacts> | ResponseFacts;
+  /** Frees the decoder early. Nothing may be fed afterwards. */
+  dispose(): void;
 };
 
 export function createStreamTap(contentEncoding: string | null): StreamTap {
@@ -40,6 +44,7 @@ export function createStreamTap(contentEncoding: string | null): StreamTap {
     get isBlind() {
       return decoder?.hasGivenUp ?? false;
     },
+    dispose: () => decoder?.giveUp(),
   };
 }
 
@@ -50,6 +55,7 @@ export function createWholeTap(contentEncoding: string | null): WholeTap {
     kind: "whole",
     feed: feeding(decoder, (chunk) => reader.feed(chunk)),
     finish: () => (decoder === null ? reader.finish() : decoder.finish().then(() => reader.finish())),
+    dispose: () => decoder?.giveUp(),
   };
 }
 
