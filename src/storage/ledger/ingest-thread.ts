@@ -58,12 +58,13 @@ export function startIngestThread(options: IngestThreadOptions): IngestThread {
     async stop(graceMs) {
       if (restartTimer !== null) clearTimeout(restartTimer);
       if (worker === null) return;
-      const stopped = new Promise<void>((resolve) => {
-        onStopped = resolve;
-        setTimeout(resolve, graceMs);
-      });
+      const { promise: stopped, resolve } = Promise.withResolvers<void>();
+      onStopped = resolve;
+      const timer = setTimeout(resolve, graceMs);
       send({ kind: "stop" });
       await stopped;
+      // It would keep the whole process alive to its end.
+      clearTimeout(timer);
       worker.terminate();
       worker = null;
     },
