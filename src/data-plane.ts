@@ -10,7 +10,7 @@ import { refusalAnswer } from "./gateway/refusal.ts";
 import type { Rooms } from "./gateway/rooms.ts";
 import { serve } from "./gateway/serve.ts";
 import { createStreamWatch } from "./gateway/stream-watch.ts";
-import { type DataListener, listenData, type OwnPage } from "./http/data-listener.ts";
+import { type DataListener, type DataListenerOptions, listenData, type OwnPage } from "./http/data-listener.ts";
 import { ledgerLagOf } from "./inspector.ts";
 import { durationMs } from "./kernel/time.ts";
 import type { Log } from "./observe/log.ts";
@@ -81,7 +81,7 @@ export function createDataPlane(needs: DataPlaneNeeds): DataPlane {
       return listener?.url ?? "";
     },
     listen() {
-      listener = listenData({
+      listener = listenOrExplain({
         host: config.server.host,
         port: config.server.port,
         maxConnections: config.limits.maxConnections,
@@ -105,6 +105,23 @@ export function createDataPlane(needs: DataPlaneNeeds): DataPlane {
     hurry: () => hurried.abort(),
     reportBug,
   };
+}
+
+const LISTEN_FACTS = new Map([
+  ["EADDRINUSE", "the port is in use; stop what listens there, or set PORT to another one (0 takes any free port)"],
+  ["EADDRNOTAVAIL", "this machine has no such address"],
+  ["EACCES", "this user may not use the port; those below 1024 need a privilege"],
+]);
+
+/** @throws Error that an operator can act upon: the runtime's own names neither the port nor the reason. */
+function listenOrExplain(options: DataListenerOptions): DataListener {
+  try {
+    return listenData(options);
+  } catch (cause) {
+    const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
+    const fact = LISTEN_FACTS.get(code) ?? (cause instanceof Error ? cause.message : String(cause));
+    throw new Error(`Cannot listen on ${options.host}:${options.port}: ${fact}`, { cause });
+  }
 }
 
 function metricsOf({ ledger, accounts, clock, log }: DataPlaneNeeds, rooms: Rooms, active: () => number): Metrics {

@@ -68,26 +68,36 @@ async function run({ config, secrets, warnings }: LoadedConfig, demo: Demo | nul
   for (const warning of warnings) {
     process.stderr.write(`warning: ${warning}\n`);
   }
-  let app: App;
+  const signals = hearSignals();
+  let app: App | null = null;
   try {
     app = await createApp(config, secrets);
     await demo?.fill(app);
     await app.start();
   } catch (cause) {
-    await demo?.stop();
     process.stderr.write(`${cause instanceof Error ? cause.message : String(cause)}\n`);
+    // A listener that did open would keep the process alive, with nobody able to administer it.
+    await app?.stop();
+    await demo?.stop();
     return cause instanceof WrongMasterKey ? EXIT_CONFIG : EXIT.refused;
   }
-  const code = await untilStopped(app);
+  const code = await signals.untilStopped(app);
   await demo?.stop();
   return code;
 }
 
-/** First signal: drain. Second: at once. A bug that nobody caught takes the same way out. */
-async function untilStopped(app: App): Promise<number> {
+/**
+ * First signal: drain. Second: at once. A bug that nobody caught takes the same way out. Signals are heard
+ * from now on, so that one which comes during the start still stops the gateway in order.
+ */
+function hearSignals(): { readonly untilStopped: (started: App) => Promise<number> } {
   const { promise: stopped, resolve } = Promise.withResolvers<number>();
+  let app: App | null = null;
+  let isAsked = false;
   let stoppingSinceMs: number | null = null;
   const stop = (code: number) => {
+    isAsked = true;
+    if (app === null) return;
     if (stoppingSinceMs !== null) {
       if (performance.now() - stoppingSinceMs >= SAME_SIGNAL_MS) {
         app.hurry();
@@ -103,17 +113,23 @@ async function untilStopped(app: App): Promise<number> {
       },
     );
   };
-  process.on("SIGTERM", () => stop(EXIT.ok));
-  process.on("SIGINT", () => stop(EXIT.ok));
-  // A terminal that closes ends the gateway; there is nothing to reload yet.
-  process.on("SIGHUP", () => stop(EXIT.ok));
-  for (const event of ["uncaughtException", "unhandledRejection"] as const) {
-    process.on(event, (cause: unknown) => {
-      app.reportBug(cause);
-      stop(EXIT.refused);
-    });
+  // A terminal that closes ends the gateway (SIGHUP); there is nothing to reload yet.
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
+    process.on(signal, () => stop(EXIT.ok));
   }
-  return stopped;
+  return {
+    untilStopped(started) {
+      app = started;
+      for (const event of ["uncaughtException", "unhandledRejection"] as const) {
+        process.on(event, (cause: unknown) => {
+          started.reportBug(cause);
+          stop(EXIT.refused);
+        });
+      }
+      if (isAsked) stop(EXIT.ok);
+      return stopped;
+    },
+  };
 }
 
 function readFlags(argv: readonly string[]) {
