@@ -1,4 +1,4 @@
-import { type ChunkedReader, createChunkedReader, readChunked } from "./chunked-body.ts";
+import { type ChunkedReader, createChunkedReader, readChunked } from "../domain/http1/chunked-body.ts";
 import type { Framing, ResponseHead } from "./response-head.ts";
 
 /** Finds the data of one body in the bytes of a connection, by whatever framing. Advanced by `readBody` only. */

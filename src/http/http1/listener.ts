@@ -1,10 +1,13 @@
 import type { Socket, SocketHandler } from "bun";
+import { requestId } from "../../domain/ledger/record.ts";
 import type { Answer, Call } from "../../gateway/call.ts";
 import type { Clock } from "../../gateway/ports.ts";
+import { type Refusal, refusalAnswer } from "../../gateway/refusal.ts";
 import { durationMs, elapsed } from "../../kernel/time.ts";
 import { Connection } from "./connection.ts";
 import { type ConnectionRoom, TICK_MS } from "./connection-room.ts";
 import { newRequestHead } from "./request-head.ts";
+import { responseHead } from "./response-head.ts";
 
 export type Http1Options = {
   readonly host: string;
@@ -13,8 +16,6 @@ export type Http1Options = {
   readonly clock: Clock;
   /** Connections beyond it are answered with 503 and closed. */
   readonly maxConnections: number;
-  /** The whole answer of a connection beyond `maxConnections`, head included. */
-  readonly overload: () => Uint8Array;
   /** Null when nobody waits for an answer: the connection is reset. */
   serve(call: Call): Promise<Answer | null> | Answer | null;
   /** A bug: a handler threw, or an answer could not be written as HTTP. */
@@ -32,6 +33,12 @@ export interface Http1Listener {
 
 /** Holds a response head of usual size and the largest chunk that is sent in one write. */
 const SCRATCH_BYTES = 128 * 1024;
+
+const TOO_MANY_CONNECTIONS: Refusal = {
+  code: "GW_CONNECTIONS",
+  message: "Cannot accept the connection now: the gateway holds as many as it may",
+  retryAfterSeconds: 1,
+};
 
 /** Null for a connection that was refused. */
 type ServerData = Connection | null;
@@ -56,9 +63,13 @@ export function listenHttp1(options: Http1Options): Http1Listener {
     socket: {
       ...EVENTS,
       open(socket) {
-        socket.data = connections.size < options.maxConnections ? new Connection(socket, room) : null;
-        if (socket.data === null) socket.end(options.overload());
-        else connections.add(socket.data);
+        if (connections.size >= options.maxConnections) {
+          socket.data = null;
+          socket.end(overload(room.dateText));
+          return;
+        }
+        socket.data = new Connection(socket, room);
+        connections.add(socket.data);
       },
       error(socket, cause) {
         if (!isSocketError(cause)) options.onError(cause);
@@ -93,6 +104,20 @@ const EVENTS: Omit<SocketHandler<ServerData>, "open" | "error"> = {
 
 function leave(socket: Socket<ServerData>): void {
   socket.data?.onGone();
+}
+
+/** The whole answer to a connection too many. It is not read from: that would cost what there is none of. */
+function overload(dateText: string): string {
+  const { status, headers, body } = refusalAnswer(TOO_MANY_CONNECTIONS, requestId(Bun.randomUUIDv7()));
+  const text = body instanceof Uint8Array ? new TextDecoder().decode(body) : "";
+  const head = responseHead({
+    answer: { status, headers },
+    framing: "length",
+    lengthBytes: text.length,
+    mustClose: true,
+    dateText,
+  });
+  return `${head ?? ""}${text}`;
 }
 
 /** What the network did, unlike what a handler threw. */

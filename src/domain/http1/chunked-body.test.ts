@@ -104,3 +104,11 @@ test("never throws on mutated bytes, and cutting them changes nothing", () => {
     { numRuns: 2_000 },
   );
 });
+
+test("keeps the trailer as text, and counts the extensions of all chunks", () => {
+  const reader = createChunkedReader();
+  const bytes = Buffer.from("1;ab\r\nx\r\n1;c\r\ny\r\n0\r\nX-A: 1\r\nY:\r\n\r\n");
+  let at = 0;
+  while (readChunked(reader, bytes, at) === "piece") at = reader.next;
+  expect(reader).toMatchObject({ place: "done", trailer: "X-A: 1\r\nY:\r\n", extensionBytes: 3 });
+});
