@@ -6,17 +6,17 @@ import type { Clock } from "./ports.ts";
 export interface Queue {
   readonly waiting: number;
   /**
-   * Waits until `untilMs`. "full" and "too_far" refuse at once; "gone" when the client left. The span is what this
-   * call waited.
+   * Waits until `untilMs`. "full" and "too_far" refuse at once; "gone" when the client left. `waitedMs`: what this
+   * request has waited before; it counts towards the limit. The span in the outcome is what this call waited.
    */
-  wait(untilMs: EpochMs, signal: AbortSignal): Promise<QueueOutcome>;
+  wait(untilMs: EpochMs, waitedMs: DurationMs, signal: AbortSignal): Promise<QueueOutcome>;
 }
 
 export type QueueOutcome = { readonly kind: "ready" | "full" | "too_far" | "gone"; readonly waitedMs: DurationMs };
 
 export type QueueOptions = {
   readonly clock: Clock;
-  /** A longer wait is refused, so that the client can decide for itself. */
+  /** Of all waits of one request together. A longer one is refused, so that the client can decide for itself. */
   readonly maxWaitMs: DurationMs;
   readonly maxWaiting: number;
 };
@@ -27,10 +27,10 @@ export function createQueue({ clock, maxWaitMs, maxWaiting }: QueueOptions): Que
     get waiting() {
       return waiting;
     },
-    async wait(untilMs, signal) {
+    async wait(untilMs, waitedMs, signal) {
       const startMs = clock.now();
       const spanMs = elapsed(startMs, untilMs);
-      if (spanMs > maxWaitMs) {
+      if (waitedMs + spanMs > maxWaitMs) {
         return { kind: "too_far", waitedMs: durationMs(0) };
       }
       if (waiting >= maxWaiting) {

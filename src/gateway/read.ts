@@ -36,13 +36,20 @@ export async function read(call: Call, route: Route, rooms: Rooms): Promise<Resu
     reservedBytes += isReserved ? bytes : 0;
     return isReserved;
   };
-  const body = await call.readBody(rooms.requestBodyLimitBytes, reserve);
-  const result = body.ok ? factsFor(body.value, route) : err(refusalFor(body.error, rooms.requestBodyLimitBytes));
-  if (!(body.ok && result.ok)) {
-    rooms.budget.release(reservedBytes);
-    return result.ok ? err("client_gone") : result;
+  let isKept = false;
+  try {
+    const body = await call.readBody(rooms.requestBodyLimitBytes, reserve);
+    if (!body.ok) {
+      return err(refusalFor(body.error, rooms.requestBodyLimitBytes));
+    }
+    const facts = factsFor(body.value, route);
+    isKept = facts.ok;
+    return facts.ok ? ok({ body: body.value, facts: facts.value, reservedBytes }) : facts;
+  } finally {
+    if (!isKept) {
+      rooms.budget.release(reservedBytes);
+    }
   }
-  return ok({ body: body.value, facts: result.value, reservedBytes });
 }
 
 function factsFor(body: Uint8Array, route: Route): Result<RequestFacts, Refusal> {

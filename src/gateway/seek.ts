@@ -4,6 +4,7 @@ import { judge } from "../domain/failover/judge.ts";
 import type { AttemptOutcome } from "../domain/failover/outcome.ts";
 import { type PoolEvent, probesLost } from "../domain/pool/pool-event.ts";
 import { earliestReturn, explainSkips, nextCandidate, type PlanInput } from "../domain/selection/plan.ts";
+import { durationMs } from "../kernel/time.ts";
 import { attempt, dropAnswer, type HeldAnswer } from "./attempt.ts";
 import type { Answer } from "./call.ts";
 import { headersUp } from "./headers.ts";
@@ -102,8 +103,8 @@ async function waitForReturn({ walk, rooms }: Seeking, plan: PlanInput): Promise
   if (returnsAtMs === null) {
     return noAccount(explainSkips(plan));
   }
-  const waited = await rooms.queue.wait(returnsAtMs, walk.call.signal);
-  walk.queueMs += waited.waitedMs;
+  const waited = await rooms.queue.wait(returnsAtMs, walk.queueMs, walk.call.signal);
+  walk.queueMs = durationMs(walk.queueMs + waited.waitedMs);
   switch (waited.kind) {
     case "ready":
       return null;

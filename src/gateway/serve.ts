@@ -1,4 +1,5 @@
 import { err, ok, type Result } from "../kernel/result.ts";
+import { durationMs } from "../kernel/time.ts";
 import { admit } from "./admit.ts";
 import type { Answer, Call } from "./call.ts";
 import { answerModels } from "./models.ts";
@@ -46,7 +47,7 @@ async function startWalk(
     caller,
     ...request.value,
     attempts: 0,
-    queueMs: 0,
+    queueMs: durationMs(0),
     begin: null,
     account: null,
     firstByteAtMs: null,

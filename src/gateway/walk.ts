@@ -2,7 +2,7 @@ import type { Account } from "../domain/account/account.ts";
 import type { LedgerBegin, LedgerSettle } from "../domain/ledger/record.ts";
 import type { RequestFacts } from "../domain/request/request-facts.ts";
 import type { Usage } from "../domain/usage/usage.ts";
-import { durationMs, type EpochMs, elapsed } from "../kernel/time.ts";
+import { type DurationMs, type EpochMs, elapsed } from "../kernel/time.ts";
 import type { Call } from "./call.ts";
 import type { Caller } from "./ports.ts";
 import type { Rooms } from "./rooms.ts";
@@ -17,7 +17,7 @@ export type Walk = {
   /** Bytes taken from the body budget, given back once the body can no longer be sent again. */
   reservedBytes: number;
   attempts: number;
-  queueMs: number;
+  queueMs: DurationMs;
   begin: LedgerBegin | null;
   /** The account whose answer is being relayed. */
   account: Account | null;
@@ -80,7 +80,7 @@ export function settleWalk(walk: Walk, end: WalkEnd, rooms: Rooms): void {
     outcome: end.outcome,
     accountId: walk.account?.id ?? null,
     attempts: walk.attempts,
-    queueMs: durationMs(walk.queueMs),
+    queueMs: walk.queueMs,
     firstByteMs: walk.firstByteAtMs === null ? null : elapsed(begin.startedAtMs, walk.firstByteAtMs),
     totalMs: elapsed(begin.startedAtMs, nowMs),
     responseBytes: walk.responseBytes,
