@@ -15,6 +15,7 @@ export function judgeContextOf(walk: Walk, account: Account, rooms: Rooms, tried
     nowMs: rooms.clock.now(),
     random: rooms.random(),
     triedSameOrigin,
-    retry: { delayMs: rooms.retry.delayMs, backoff: rooms.retry.backoff, attempt: walk.attempts },
+    // The attempt that is judged is counted already: the first wait is the delay itself, without back-off.
+    retry: { delayMs: rooms.retry.delayMs, backoff: rooms.retry.backoff, attempt: Math.max(0, walk.attempts - 1) },
   };
 }
