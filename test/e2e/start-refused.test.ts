@@ -30,7 +30,7 @@ async function refusedStart(options: GatewayOptions): Promise<{ readonly code: n
   } catch (failure) {
     message = failure instanceof Error ? failure.message : String(failure);
   }
-  const [, code, output] = /exited with (\d+)\n([^]*)$/.exec(message) ?? [];
+  const [, code, output] = /exited with (\d+)\n(.*)$/s.exec(message) ?? [];
   if (code === undefined || output === undefined) throw new Error(`Cannot see a refusal: ${message}`);
   return { code: Number(code), output };
 }
