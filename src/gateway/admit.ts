@@ -10,12 +10,12 @@ const BEARER = /^bearer +/i;
  * Which client key calls. The key may come in either header or, equal, in both, as `apiKeyHelper` of Claude Code
  * sends it (protocol.md P6).
  */
-export function admit(call: Call, keys: ClientKeys): Result<Caller, Refusal> {
-  const authorization = call.header("authorization");
-  const bearer = authorization === null ? null : authorization.replace(BEARER, "");
-  const apiKey = call.header("x-api-key");
+export function admit(call: Pick<Call, "header">, keys: ClientKeys): Result<Caller, Refusal> {
+  // An empty header is an unset variable of somebody's shell, not a key.
+  const bearer = call.header("authorization")?.replace(BEARER, "") || null;
+  const apiKey = call.header("x-api-key") || null;
   const presented = apiKey ?? bearer;
-  if (presented === null || presented === "") {
+  if (presented === null) {
     return err({
       code: "GW_NO_KEY",
       message:

@@ -30,12 +30,21 @@ export function routeOf(call: Pick<Call, "method" | "path">): Route | Refusal {
       : { code: "GW_METHOD", message: `Cannot ${method} ${path}: send POST` };
   }
   if (path === "/v1/models" || path.startsWith("/v1/models/")) {
-    const modelId = path === "/v1/models" ? null : path.slice("/v1/models/".length);
+    const modelId = path === "/v1/models" ? null : decoded(path.slice("/v1/models/".length));
     return method === "GET" || method === "HEAD"
       ? { kind: "models", modelId }
       : { code: "GW_METHOD", message: `Cannot ${method} ${path}: send GET` };
   }
   return { kind: "other" };
+}
+
+/** As it stands when its percent-encoding is malformed: no model has such a name. */
+function decoded(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return segment;
+  }
 }
 
 export function isRefusal(value: Route | Refusal): value is Refusal {
