@@ -99,18 +99,13 @@ function connected(socket: Socket): Promise<void> {
 }
 
 type Head = Pick<RawAnswer, "status" | "headers">;
-type Chunks = ReturnType<typeof createChunkDecoder>;
 
 /** Reads one answer after the other, however the bytes are cut. */
 function createReader() {
   let pending: Buffer = Buffer.alloc(0);
   let head: Head | null = null;
-  let parts: Uint8Array[] = [];
-  let bodyBytes = 0;
+  let body: BodyDecoder | null = null;
   let interim = 0;
-  let lengthBytes: number | null = null;
-  let chunks: Chunks | null = null;
-  let isWhole = false;
 
   function readHeads(): void {
     for (;;) {
@@ -118,70 +113,92 @@ function createReader() {
       if (end < 0) return;
       const read = parseHead(pending.toString("latin1", 0, end));
       pending = pending.subarray(end + 4);
-      if (read.status < 200) {
-        interim += 1;
-        continue;
+      if (read.status >= 200) {
+        head = read;
+        body = createBodyDecoder(read);
+        return;
       }
-      start(read);
-      return;
+      interim += 1;
     }
-  }
-
-  function start(read: Head): void {
-    head = read;
-    const isChunked = headerValue(read, "transfer-encoding")?.toLowerCase() === "chunked";
-    const length = headerValue(read, "content-length");
-    chunks = isChunked ? createChunkDecoder() : null;
-    lengthBytes = isChunked ? null : length === null ? (read.status === 204 ? 0 : null) : Number(length);
-    isWhole = lengthBytes === 0;
-  }
-
-  function readBody(): void {
-    if (head === null || isWhole || pending.length === 0) return;
-    if (chunks !== null) {
-      const step = chunks.push(pending);
-      for (const part of step.parts) keep(part);
-      if (step.state === "malformed") throw new Error("Cannot read the answer: its chunks are malformed");
-      isWhole = step.state === "done";
-      pending = isWhole ? step.rest : Buffer.alloc(0);
-      return;
-    }
-    const part = lengthBytes === null ? pending : pending.subarray(0, lengthBytes - bodyBytes);
-    keep(part);
-    pending = pending.subarray(part.length);
-    isWhole = bodyBytes === lengthBytes;
-  }
-
-  function keep(part: Uint8Array): void {
-    parts.push(part);
-    bodyBytes += part.length;
   }
 
   return {
     push(bytes: Buffer) {
       pending = pending.length === 0 ? bytes : Buffer.concat([pending, bytes]);
       if (head === null) readHeads();
-      readBody();
+      if (body !== null) pending = body.push(pending);
     },
     get hasHead() {
       return head !== null;
     },
     get isWhole() {
+      return body?.isWhole ?? false;
+    },
+    bodySoFar: () => Buffer.concat(body?.parts ?? []).toString("latin1"),
+    take(ended: "fin" | "reset" | null): RawAnswer {
+      if (head === null || body === null) throw new Error(`Cannot see an answer: the peer ended with ${ended}`);
+      const isWhole = body.isWhole || (body.endsWithConnection && ended === "fin");
+      const end = isWhole ? "whole" : (ended ?? "fin");
+      const answer: RawAnswer = { ...head, body: Buffer.concat(body.parts), interim, end };
+      head = null;
+      body = null;
+      interim = 0;
+      return answer;
+    },
+  };
+}
+
+type BodyDecoder = {
+  readonly parts: readonly Uint8Array[];
+  readonly isWhole: boolean;
+  /** Without other framing the end of the connection is the end of the body. */
+  readonly endsWithConnection: boolean;
+  /** Takes what belongs to the body; gives back what does not. */
+  push(bytes: Buffer): Buffer;
+};
+
+function createBodyDecoder(head: Head): BodyDecoder {
+  if (headerValue(head, "transfer-encoding")?.toLowerCase() === "chunked") return chunkedDecoder();
+  const length = headerValue(head, "content-length");
+  if (length !== null) return lengthDecoder(Number(length));
+  return head.status === 204 ? lengthDecoder(0) : lengthDecoder(Number.POSITIVE_INFINITY);
+}
+
+function chunkedDecoder(): BodyDecoder {
+  const parts: Uint8Array[] = [];
+  const chunks = createChunkDecoder();
+  let isWhole = false;
+  return {
+    parts,
+    endsWithConnection: false,
+    get isWhole() {
       return isWhole;
     },
-    bodySoFar: () => Buffer.concat(parts).toString("latin1"),
-    take(ended: "fin" | "reset" | null): RawAnswer {
-      if (head === null) throw new Error(`Cannot see an answer: the peer ended with ${ended}`);
-      // Without other framing the end of the connection is the end of the body.
-      const isUnframed = lengthBytes === null && chunks === null;
-      const end = isWhole || (isUnframed && ended === "fin") ? "whole" : (ended ?? "fin");
-      const answer: RawAnswer = { ...head, body: Buffer.concat(parts), interim, end };
-      head = null;
-      parts = [];
-      bodyBytes = 0;
-      interim = 0;
-      isWhole = false;
-      return answer;
+    push(bytes) {
+      if (isWhole) return bytes;
+      const step = chunks.push(bytes);
+      if (step.state === "malformed") throw new Error("Cannot read the answer: its chunks are malformed");
+      parts.push(...step.parts);
+      isWhole = step.state === "done";
+      return step.rest;
+    },
+  };
+}
+
+function lengthDecoder(lengthBytes: number): BodyDecoder {
+  const parts: Uint8Array[] = [];
+  let leftBytes = lengthBytes;
+  return {
+    parts,
+    endsWithConnection: lengthBytes === Number.POSITIVE_INFINITY,
+    get isWhole() {
+      return leftBytes === 0;
+    },
+    push(bytes) {
+      const part = bytes.subarray(0, leftBytes);
+      parts.push(part);
+      leftBytes -= part.length;
+      return bytes.subarray(part.length);
     },
   };
 }

@@ -1,0 +1,35 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { type Simulator, startSimulator } from "../../sim/simulator.ts";
+import { adminSocket } from "./admin-socket.ts";
+import { LIMIT_ROWS } from "./faults-rows-limits.ts";
+import { REFUSAL_ROWS } from "./faults-rows-refusals.ts";
+import { STREAM_ROWS } from "./faults-rows-streams.ts";
+import { WIRE_ROWS } from "./faults-rows-wire.ts";
+import { type FaultWorld, playRow } from "./faults-run.ts";
+import { type GatewayProcess, startGateway } from "./gateway-process.ts";
+
+const ROW_MS = 15_000;
+const ROWS = [...LIMIT_ROWS, ...REFUSAL_ROWS, ...STREAM_ROWS, ...WIRE_ROWS];
+
+let simulator: Simulator;
+let gateway: GatewayProcess;
+let world: FaultWorld;
+
+beforeAll(async () => {
+  simulator = await startSimulator();
+  gateway = await startGateway();
+  const { key } = await gateway.createKey("faults");
+  world = { simulator, admin: adminSocket(gateway), port: Number(new URL(gateway.url).port), key };
+});
+
+afterAll(async () => {
+  await gateway.stop();
+  await simulator.stop();
+});
+
+test("no row stands twice", () => {
+  const names = ROWS.map(({ name }) => name);
+  expect(names).toEqual([...new Set(names)]);
+});
+
+test.each(ROWS.map((row) => [row.name, row] as const))("%s", (_, row) => playRow(row, world), ROW_MS);
