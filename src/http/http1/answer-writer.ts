@@ -59,7 +59,7 @@ export class AnswerWriter implements ChunkSender {
     const { body } = answer;
     const isBodiless = form.isHead || answer.status === 204 || answer.status === 304;
     const lengthBytes = lengthOf(answer, isBodiless);
-    const framing = isBodiless ? "none" : lengthBytes !== null ? "length" : form.isVersion10 ? "close" : "chunked";
+    const framing = isBodiless ? "none" : framingOf(lengthBytes, form);
     const mustClose = form.mustClose || framing === "close";
     const head = responseHead({ answer, framing, lengthBytes, mustClose, dateText: this.#room.dateText });
     const pushed = body === null || body instanceof Uint8Array ? null : body;
@@ -218,10 +218,21 @@ export class AnswerWriter implements ChunkSender {
   }
 }
 
+function framingOf(lengthBytes: number | null, { isVersion10 }: AnswerForm): AnswerFraming {
+  if (lengthBytes !== null) return "length";
+  return isVersion10 ? "close" : "chunked";
+}
+
 /** Content-Length of the answer; null when it is not known, or must not be said. */
 function lengthOf({ status, body, contentLength }: Answer, isBodiless: boolean): number | null {
   if (status === 204 || status === 304) return null;
   if (body instanceof Uint8Array) return body.length;
   if (body === null) return isBodiless ? null : 0;
   return contentLength ?? null;
+}
+
+/** For an answer that nobody waits for. */
+export function cancelBody(answer: Answer | null): void {
+  const body = answer?.body ?? null;
+  if (body !== null && !(body instanceof Uint8Array)) body.cancel();
 }

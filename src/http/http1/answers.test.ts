@@ -220,6 +220,23 @@ describe("an answer that would not be HTTP", () => {
   });
 });
 
+test("a body that throws is reported, and ends its connection alone", async () => {
+  const broken = scriptedBody();
+  broken.subscribe = () => {
+    throw new Error("a bug");
+  };
+  using started = start(async (call) => (call.method === "GET" ? streamed(broken) : echo(call)));
+  using client = await connect(started.port);
+  using other = await connect(started.port);
+  client.send(GET);
+  expect(await client.closed()).toBe("reset");
+  expect(started.errors).toEqual([new Error("a bug")]);
+  expect(started.listener.active).toBe(0);
+  other.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nhere");
+  const [answer] = await other.answers(1);
+  expect(String(answer?.body)).toBe("here");
+});
+
 describe("a client that leaves", () => {
   const ways = [
     { way: "with a reset", leave: (socket: { terminate(): void }) => socket.terminate() },

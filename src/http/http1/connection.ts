@@ -1,28 +1,20 @@
+// Longer than 300 lines: one state machine, whose transitions are read together.
 import { requestId } from "../../domain/ledger/record.ts";
-import type { Answer, BodyProblem } from "../../gateway/call.ts";
+import type { Answer } from "../../gateway/call.ts";
 import { type Refusal, refusalAnswer } from "../../gateway/refusal.ts";
-import { err, ok, type Result } from "../../kernel/result.ts";
-import { type AnswerOwner, AnswerWriter } from "./answer-writer.ts";
+import { err, ok } from "../../kernel/result.ts";
+import { type AnswerOwner, AnswerWriter, cancelBody } from "./answer-writer.ts";
+import { BodyReading, type ReadResult } from "./body-reading.ts";
+import { HEAD_MS, IDLE_MS, LINGER_BYTES, LINGER_MS, WRITE_STALL_MS } from "./connection-limits.ts";
 import type { ConnectionRoom } from "./connection-room.ts";
-import { type HeadProblem, problemRefusal } from "./head-problem.ts";
+import { type HeadProblem, MAX_HEAD_BYTES, problemRefusal } from "./head-problem.ts";
 import { type CallSource, HttpCall } from "./http-call.ts";
-import { Outbox, type Sending } from "./outbox.ts";
+import { Intake } from "./intake.ts";
+import { Outbox } from "./outbox.ts";
+import { HEAD_TOO_SLOW, INTERNAL } from "./own-refusals.ts";
 import { MORE, scanHead } from "./request-head.ts";
-import { feedUpload, openUpload, type Upload } from "./upload.ts";
-
-/** The part of Bun's TCP and TLS sockets that a connection needs. */
-export interface ServerSocket extends Sending {
-  pause(): void;
-  resume(): void;
-  /** Sends FIN and goes on reading. */
-  shutdown(): void;
-  /** Resets the connection, now. */
-  terminate(): void;
-}
-
-type ReadResult = Result<Uint8Array, BodyProblem | "over_budget">;
-
-type Reading = { readonly upload: Upload; readonly resolve: (result: ReadResult) => void; readonly startMs: number };
+import type { ServerSocket } from "./server-socket.ts";
+import { Turns } from "./turns.ts";
 
 /**
  * fresh: no byte came yet. head: some of a request head. idle: between two requests. call: the gateway works, the body
@@ -30,57 +22,38 @@ type Reading = { readonly upload: Upload; readonly resolve: (result: ReadResult)
  */
 type Phase = "fresh" | "head" | "idle" | "call" | "answer" | "lingering" | "closed";
 
-const HEAD_MS = 10_000;
-const IDLE_MS = 15_000;
-const WRITE_STALL_MS = 60_000;
-const LINGER_MS = 1_000;
-const LINGER_BYTES = 64 * 1024;
-/** An upload gets ten seconds, and then must have come at 1 KiB a second on average (security.md D23). */
-const UPLOAD_GRACE_MS = 10_000;
-const UPLOAD_BYTES_PER_MS = 1.024;
-/** Input that nobody asked for yet: the next requests of a pipelining client. Beyond it the socket is not read. */
-const MAX_HELD_BYTES = 64 * 1024;
-/** Requests of one client that are answered before all others get their turn. */
-const MAX_BURST = 16;
-
-const NO_BYTES = Buffer.alloc(0);
+/** The phases in which input is the next request. */
+const REQUEST_DUE: ReadonlySet<Phase> = new Set<Phase>(["fresh", "head", "idle"]);
 const NO_BODY = new Uint8Array(0);
+const LF = 0x0a;
 const CONTINUE = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n");
-const INTERNAL: Refusal = { code: "GW_INTERNAL", message: "Cannot serve the request: the gateway failed" };
-const HEAD_TOO_SLOW: Refusal = {
-  code: "GW_HEAD_TOO_SLOW",
-  message: `Cannot read the request: its head did not arrive within ${HEAD_MS / 1_000} seconds`,
-};
 
 /** One client connection: requests one after the other, each read, served and answered before the next is looked at. */
 export class Connection implements CallSource, AnswerOwner {
   readonly #room: ConnectionRoom;
   readonly #socket: ServerSocket;
+  readonly #intake: Intake;
   readonly #outbox: Outbox;
   readonly #writer: AnswerWriter;
+  readonly #turns = new Turns();
   #phase: Phase = "fresh";
   #deadlineMs: number;
-  /** Bytes that belong to no request yet. */
-  #input: Buffer = NO_BYTES;
-  #isPaused = false;
-  #burst = 0;
   #isAdvancing = false;
-  #isYielding = false;
   #lingeredBytes = 0;
 
   #call: HttpCall | null = null;
-  #reading: Reading | null = null;
-  #isBodyRead = true;
-  #bodyProblem: HeadProblem | null = null;
+  #reading: BodyReading | null = null;
   #mustClose = false;
 
   // Bound once, so that a request makes no closure. Calls of one connection never overlap.
-  readonly #onAnswer = (answer: Answer | null) => this.#answer(answer);
+  readonly #onAnswer = (answer: Answer | null) => this.#answerOrBreak(answer);
+  readonly #goOn = () => this.#advance();
   readonly #onThrow = (cause: unknown) => this.#answerThrown(cause);
 
   constructor(socket: ServerSocket, room: ConnectionRoom) {
     this.#socket = socket;
     this.#room = room;
+    this.#intake = new Intake(socket);
     this.#outbox = new Outbox(socket);
     this.#writer = new AnswerWriter({ room, outbox: this.#outbox, owner: this });
     this.#deadlineMs = room.nowMs + HEAD_MS;
@@ -93,16 +66,20 @@ export class Connection implements CallSource, AnswerOwner {
     switch (this.#phase) {
       case "fresh":
       case "idle":
-      case "head":
-        this.#hold(chunk);
+        this.#intake.hold(chunk);
         this.#advance();
         break;
+      case "head":
+        this.#intake.hold(chunk);
+        // Without a line end nothing is decided: a head that comes byte by byte is not scanned for each of them.
+        if (chunk.includes(LF) || this.#intake.bytes.length >= MAX_HEAD_BYTES) this.#advance();
+        break;
       case "call":
-        if (this.#reading !== null) this.#feed(this.#reading, chunk);
-        else this.#hold(chunk);
+        if (this.#reading?.isOpen === true) this.#feed(this.#reading, chunk);
+        else this.#intake.hold(chunk);
         break;
       case "answer":
-        this.#hold(chunk);
+        this.#intake.hold(chunk);
         break;
       case "lingering":
         this.#lingeredBytes += chunk.length;
@@ -128,10 +105,11 @@ export class Connection implements CallSource, AnswerOwner {
     this.#phase = "closed";
     const call = this.#call;
     this.#call = null;
-    this.#input = NO_BYTES;
+    this.#intake.take();
     this.#outbox.drop();
     if (call !== null) this.#room.active -= 1;
-    this.#endReading(err("client_gone"));
+    this.#reading?.end(err("client_gone"));
+    this.#reading = null;
     // First the body, so that its reader hears who left; then whoever waits for the signal.
     this.#writer.cancel();
     call?.leave();
@@ -149,7 +127,7 @@ export class Connection implements CallSource, AnswerOwner {
   checkDeadlines(nowMs: number): void {
     switch (this.#phase) {
       case "call":
-        this.#checkUpload(nowMs);
+        this.#reading?.checkDeadline(nowMs);
         break;
       case "answer":
         if (this.#outbox.isEmpty) this.#deadlineMs = nowMs + WRITE_STALL_MS;
@@ -170,14 +148,12 @@ export class Connection implements CallSource, AnswerOwner {
   /** Takes complete requests from the input, one after the other, while they are answered at once. */
   // hot path
   #advance(): void {
-    if (this.#isAdvancing || this.#isYielding) return;
+    if (this.#isAdvancing || this.#turns.isWaiting) return;
     this.#isAdvancing = true;
-    while (this.#input.length > 0 && (this.#phase === "idle" || this.#phase === "fresh" || this.#phase === "head")) {
-      if (this.#burst >= MAX_BURST) {
-        this.#yield();
-        break;
-      }
-      const headBytes = scanHead(this.#input, this.#room.head);
+    const intake = this.#intake;
+    while (intake.bytes.length > 0 && REQUEST_DUE.has(this.#phase)) {
+      if (this.#turns.mustWait(this.#goOn)) break;
+      const headBytes = scanHead(intake.bytes, this.#room.head);
       if (headBytes === MORE) {
         this.#awaitHead();
         break;
@@ -189,40 +165,27 @@ export class Connection implements CallSource, AnswerOwner {
   }
 
   #awaitHead(): void {
-    this.#burst = 0;
-    this.#resumeReading();
+    this.#turns.restart();
+    this.#intake.resume();
     if (this.#phase === "head") return;
-    this.#phase = "head";
-    this.#deadlineMs = this.#room.nowMs + HEAD_MS;
-  }
-
-  #yield(): void {
-    this.#isYielding = true;
-    setImmediate(() => {
-      this.#isYielding = false;
-      this.#burst = 0;
-      this.#advance();
-    });
+    this.#enter("head", HEAD_MS);
   }
 
   // hot path
   #begin(headBytes: number): void {
     const room = this.#room;
-    const input = this.#input;
-    this.#input = input.length === headBytes ? NO_BYTES : input.subarray(headBytes);
-    const text = input.toString("latin1", 0, headBytes);
+    const text = this.#intake.bytes.toString("latin1", 0, headBytes);
+    this.#intake.skip(headBytes);
     const call = new HttpCall({ source: this, head: room.head, text, acceptedAtMs: room.clock.now() });
     this.#call = call;
     this.#phase = "call";
-    this.#burst += 1;
-    this.#isBodyRead = call.declaredBytes === 0;
+    this.#turns.take();
     this.#mustClose = call.asksToClose;
-    this.#bodyProblem = null;
     room.active += 1;
     try {
       const served = room.serve(call);
       if (served instanceof Promise) served.then(this.#onAnswer, this.#onThrow);
-      else this.#answer(served);
+      else this.#answerOrBreak(served);
     } catch (cause) {
       this.#answerThrown(cause);
     }
@@ -233,69 +196,38 @@ export class Connection implements CallSource, AnswerOwner {
     if (call !== this.#call) return Promise.resolve(err("client_gone"));
     const { declaredBytes } = call;
     if (declaredBytes === 0) return Promise.resolve(ok(NO_BODY));
-    if (this.#isBodyRead || this.#reading !== null) throw new Error("Cannot read a request body: it was read before");
+    if (this.#reading !== null) throw new Error("Cannot read a request body: it was read before");
     if (declaredBytes !== null) {
       if (declaredBytes > limitBytes) return Promise.resolve(err("too_large"));
       if (!reserve(declaredBytes)) return Promise.resolve(err("over_budget"));
     }
-    const { promise, resolve } = Promise.withResolvers<ReadResult>();
-    const upload = openUpload({ declaredBytes, limitBytes, reserve });
-    const reading: Reading = { upload, resolve, startMs: this.#room.nowMs };
+    const reading = new BodyReading({ declaredBytes, limitBytes, reserve }, this.#room.nowMs);
     this.#reading = reading;
-    const input = this.#input;
-    this.#input = NO_BYTES;
+    const input = this.#intake.take();
     if (input.length > 0) this.#feed(reading, input);
     else if (call.expectsContinue) this.#outbox.send(CONTINUE, CONTINUE.length);
-    this.#resumeReading();
-    return promise;
+    this.#intake.resumeIfRoom();
+    return reading.promise;
   }
 
   // hot path
-  #feed({ upload }: Reading, chunk: Buffer): void {
-    const step = feedUpload(upload, chunk);
-    if (step === "more") return;
-    if (step === "done") {
-      this.#isBodyRead = true;
-      this.#input = upload.usedBytes === chunk.length ? NO_BYTES : chunk.subarray(upload.usedBytes);
-      this.#endReading(ok(upload.bytes));
-    } else if (typeof step === "number") {
-      // The gateway need not know: it stops as if the client had left, and the client is told here.
-      this.#bodyProblem = step;
-      this.#endReading(err("client_gone"));
-    } else {
-      this.#endReading(err(step));
-    }
-  }
-
-  #checkUpload(nowMs: number): void {
-    if (this.#reading === null) return;
-    const { upload, startMs } = this.#reading;
-    const allowedMs = UPLOAD_GRACE_MS + upload.receivedBytes / UPLOAD_BYTES_PER_MS;
-    if (nowMs - startMs >= allowedMs) this.#endReading(err("too_slow"));
-  }
-
-  #endReading(result: ReadResult): void {
-    const reading = this.#reading;
-    this.#reading = null;
-    reading?.resolve(result);
-  }
-
-  /** Keeps what came before its turn. */
-  #hold(chunk: Buffer): void {
-    this.#input = this.#input.length === 0 ? chunk : Buffer.concat([this.#input, chunk]);
-    if (this.#input.length > MAX_HELD_BYTES && !this.#isPaused) {
-      this.#isPaused = true;
-      this.#socket.pause();
-    }
-  }
-
-  #resumeReading(): void {
-    if (!this.#isPaused) return;
-    this.#isPaused = false;
-    this.#socket.resume();
+  #feed(reading: BodyReading, chunk: Buffer): void {
+    const rest = reading.feed(chunk);
+    if (rest.length > 0) this.#intake.hold(rest);
   }
 
   // --- answer --------------------------------------------------------------------------------------------------
+
+  /** A body that throws leaves an answer half sent: a bug, and nothing more can be said on this connection. */
+  // hot path
+  #answerOrBreak(answer: Answer | null): void {
+    try {
+      this.#answer(answer);
+    } catch (cause) {
+      this.#room.onError(cause);
+      this.destroy();
+    }
+  }
 
   // hot path
   #answer(answer: Answer | null): void {
@@ -304,14 +236,12 @@ export class Connection implements CallSource, AnswerOwner {
       cancelBody(answer);
       return;
     }
-    if (this.#bodyProblem !== null) {
+    const problem = this.#reading?.problem ?? null;
+    if (problem !== null) {
       cancelBody(answer);
-      this.#respond(refusalAnswer(problemRefusal(this.#bodyProblem), call.id), call);
-    } else if (answer === null) {
-      this.destroy();
-    } else {
-      this.#respond(answer, call);
-    }
+      this.#respond(refusalAnswer(problemRefusal(problem), call.id), call);
+    } else if (answer !== null) this.#respond(answer, call);
+    else this.destroy();
   }
 
   #answerThrown(cause: unknown): void {
@@ -323,22 +253,27 @@ export class Connection implements CallSource, AnswerOwner {
   // hot path
   #respond(answer: Answer, call: HttpCall): void {
     // What is left of the body is not read: the next request could not be found behind it.
-    if (!this.#isBodyRead) this.#mustClose = true;
-    this.#endReading(err("client_gone"));
-    this.#phase = "answer";
-    this.#deadlineMs = this.#room.nowMs + WRITE_STALL_MS;
+    if (call.declaredBytes !== 0 && this.#reading?.isWhole !== true) this.#mustClose = true;
+    this.#reading?.end(err("client_gone"));
+    // Forgotten with its bytes: the answer may stream for an hour.
+    this.#reading = null;
+    this.#enter("answer", WRITE_STALL_MS);
     const form = { isHead: call.method === "HEAD", isVersion10: call.isVersion10, mustClose: this.#mustClose };
     if (this.#writer.start(answer, form)) return;
     this.#room.onError(new Error(`Cannot send an answer: its status ${answer.status} or a header is not HTTP`));
     this.#writer.start(refusalAnswer(INTERNAL, call.id), form);
   }
 
+  #enter(phase: Phase, spanMs: number): void {
+    this.#phase = phase;
+    this.#deadlineMs = this.#room.nowMs + spanMs;
+  }
+
   /** Answers what never became a call. */
   #refuse(refusal: Refusal): void {
     this.#mustClose = true;
-    this.#phase = "answer";
-    this.#deadlineMs = this.#room.nowMs + WRITE_STALL_MS;
-    this.#input = NO_BYTES;
+    this.#enter("answer", WRITE_STALL_MS);
+    this.#intake.take();
     const answer = refusalAnswer(refusal, requestId(Bun.randomUUIDv7()));
     this.#writer.start(answer, { isHead: false, isVersion10: false, mustClose: true });
   }
@@ -350,11 +285,10 @@ export class Connection implements CallSource, AnswerOwner {
       this.#linger();
       return;
     }
-    this.#phase = "idle";
-    this.#deadlineMs = this.#room.nowMs + IDLE_MS;
-    if (this.#input.length <= MAX_HELD_BYTES) this.#resumeReading();
-    if (this.#input.length > 0) this.#advance();
-    else this.#burst = 0;
+    this.#enter("idle", IDLE_MS);
+    this.#intake.resumeIfRoom();
+    if (this.#intake.bytes.length > 0) this.#advance();
+    else this.#turns.restart();
   }
 
   onAnswerCut(isHidden: boolean): void {
@@ -374,15 +308,9 @@ export class Connection implements CallSource, AnswerOwner {
    * `isHidden`: the end must not look like one, so the connection is reset instead, when what was sent had time to leave.
    */
   #linger(isHidden = false): void {
-    this.#phase = "lingering";
-    this.#deadlineMs = this.#room.nowMs + LINGER_MS;
-    this.#input = NO_BYTES;
+    this.#enter("lingering", LINGER_MS);
+    this.#intake.take();
     if (!isHidden) this.#socket.shutdown();
-    this.#resumeReading();
+    this.#intake.resume();
   }
-}
-
-function cancelBody(answer: Answer | null): void {
-  const body = answer?.body ?? null;
-  if (body !== null && !(body instanceof Uint8Array)) body.cancel();
 }

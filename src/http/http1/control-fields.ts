@@ -58,6 +58,7 @@ const KNOWN_BY_LENGTH: readonly (readonly Known[])[] = Array.from({ length: 18 }
 const KEEP_ALIVE = Uint8Array.from("keep-alive", (character) => character.charCodeAt(0));
 export const HOST_SEEN = 1;
 const MAX_LENGTH_DIGITS = 16;
+const UNDERSCORE = 0x5f;
 
 export function newControlFacts(): ControlFacts {
   return { seen: 0, contentLength: -1, isChunked: false, expectsContinue: false, asksToClose: false };
@@ -96,24 +97,31 @@ function isFolded(bytes: Uint8Array, start: number, name: Uint8Array): boolean {
 
 type Found = { readonly span: FieldSpan; readonly known: Known };
 
-function noteKnown(facts: ControlFacts, bytes: Uint8Array, { span, known }: Found): HeadProblem | 0 {
-  for (let index = span.nameStart; index < span.nameEnd; index += 1) {
-    if (bytes[index] === 0x5f) return DISGUISED_NAME;
-  }
+function noteKnown(facts: ControlFacts, bytes: Uint8Array, found: Found): HeadProblem | 0 {
+  const { span, known } = found;
+  if (hasUnderscore(bytes, span)) return DISGUISED_NAME;
   const isRepeated = (facts.seen & known.bit) !== 0;
   facts.seen |= known.bit;
-  if (known.kind === "connection") {
-    if (span.valueEnd - span.valueStart === 10 && isFolded(bytes, span.valueStart, KEEP_ALIVE)) return 0;
-    facts.asksToClose ||= /(^|[,\t ])close($|[,\t ])/i.test(textOf(bytes, span));
-    return 0;
+  switch (known.kind) {
+    case "connection":
+      noteConnection(facts, bytes, span);
+      return 0;
+    case "expect":
+      facts.expectsContinue = textOf(bytes, span).toLowerCase() === "100-continue";
+      return facts.expectsContinue && !isRepeated ? 0 : BAD_EXPECT;
+    default:
+      if (isRepeated) return REPEATED;
+      return span.isAscii ? noteSingle(facts, bytes, found) : NOT_ASCII;
   }
-  if (known.kind === "expect") {
-    const isContinue = textOf(bytes, span).toLowerCase() === "100-continue";
-    facts.expectsContinue = isContinue;
-    return isContinue && !isRepeated ? 0 : BAD_EXPECT;
-  }
-  if (isRepeated) return REPEATED;
-  if (!span.isAscii) return NOT_ASCII;
+}
+
+function noteConnection(facts: ControlFacts, bytes: Uint8Array, span: FieldSpan): void {
+  const isPlain = span.valueEnd - span.valueStart === KEEP_ALIVE.length && isFolded(bytes, span.valueStart, KEEP_ALIVE);
+  if (!isPlain) facts.asksToClose ||= /(^|[,\t ])close($|[,\t ])/i.test(textOf(bytes, span));
+}
+
+/** A field that may stand once, and does so far. */
+function noteSingle(facts: ControlFacts, bytes: Uint8Array, { span, known }: Found): HeadProblem | 0 {
   switch (known.kind) {
     case "host":
       return isHost(bytes, span.valueStart, span.valueEnd) ? 0 : BAD_HOST;
@@ -130,6 +138,13 @@ function noteKnown(facts: ControlFacts, bytes: Uint8Array, { span, known }: Foun
     default:
       return 0;
   }
+}
+
+function hasUnderscore(bytes: Uint8Array, { nameStart, nameEnd }: FieldSpan): boolean {
+  for (let index = nameStart; index < nameEnd; index += 1) {
+    if (bytes[index] === UNDERSCORE) return true;
+  }
+  return false;
 }
 
 function textOf(bytes: Uint8Array, { valueStart, valueEnd }: FieldSpan): string {
@@ -155,19 +170,23 @@ function decimalOf(bytes: Uint8Array, start: number, end: number): number {
 
 /** A name, an IPv4 address or an IPv6 address in brackets, and an optional port. @see RFC 9110 section 7.2 */
 function isHost(bytes: Uint8Array, start: number, end: number): boolean {
+  const nameEnd = bytes[start] === 0x5b ? endOfIpv6(bytes, start, end) : endOfName(bytes, start, end);
+  if (nameEnd <= start) return false;
+  if (nameEnd === end) return true;
+  return bytes[nameEnd] === 0x3a && end - nameEnd <= 6 && decimalOf(bytes, nameEnd + 1, end) >= 0;
+}
+
+function endOfName(bytes: Uint8Array, start: number, end: number): number {
   let at = start;
-  if (bytes[at] === 0x5b) {
-    at += 1;
-    while (at < end && isIpv6Byte(bytes[at] ?? 0)) at += 1;
-    if (at - start < 3 || at >= end || bytes[at] !== 0x5d) return false;
-    at += 1;
-  } else {
-    while (at < end && IS_HOST[bytes[at] ?? 0] === 1) at += 1;
-    if (at === start) return false;
-  }
-  if (at === end) return true;
-  const portDigits = end - at - 1;
-  return bytes[at] === 0x3a && portDigits <= 5 && decimalOf(bytes, at + 1, end) >= 0;
+  while (at < end && IS_HOST[bytes[at] ?? 0] === 1) at += 1;
+  return at;
+}
+
+/** Behind the closing bracket; 0 when there is no address in brackets. */
+function endOfIpv6(bytes: Uint8Array, start: number, end: number): number {
+  let at = start + 1;
+  while (at < end && isIpv6Byte(bytes[at] ?? 0)) at += 1;
+  return at - start >= 3 && at < end && bytes[at] === 0x5d ? at + 1 : 0;
 }
 
 function isIpv6Byte(byte: number): boolean {

@@ -2,10 +2,11 @@ import type { Socket, SocketHandler } from "bun";
 import { requestId } from "../../domain/ledger/record.ts";
 import type { Answer, Call } from "../../gateway/call.ts";
 import type { Clock } from "../../gateway/ports.ts";
-import { type Refusal, refusalAnswer } from "../../gateway/refusal.ts";
+import { refusalAnswer } from "../../gateway/refusal.ts";
 import { durationMs, elapsed } from "../../kernel/time.ts";
 import { Connection } from "./connection.ts";
 import { type ConnectionRoom, TICK_MS } from "./connection-room.ts";
+import { TOO_MANY_CONNECTIONS } from "./own-refusals.ts";
 import { newRequestHead } from "./request-head.ts";
 import { responseHead } from "./response-head.ts";
 
@@ -33,12 +34,6 @@ export interface Http1Listener {
 
 /** Holds a response head of usual size and the largest chunk that is sent in one write. */
 const SCRATCH_BYTES = 128 * 1024;
-
-const TOO_MANY_CONNECTIONS: Refusal = {
-  code: "GW_CONNECTIONS",
-  message: "Cannot accept the connection now: the gateway holds as many as it may",
-  retryAfterSeconds: 1,
-};
 
 /** Null for a connection that was refused. */
 type ServerData = Connection | null;

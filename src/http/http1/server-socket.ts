@@ -1,0 +1,11 @@
+import type { Sending } from "./outbox.ts";
+
+/** The part of Bun's TCP and TLS sockets that a connection needs. */
+export interface ServerSocket extends Sending {
+  pause(): void;
+  resume(): void;
+  /** Sends FIN and goes on reading. */
+  shutdown(): void;
+  /** Resets the connection, now. */
+  terminate(): void;
+}
