@@ -1,5 +1,4 @@
 import type { Account } from "../domain/account/account.ts";
-import { modelClassOf } from "../domain/account/model-class.ts";
 import type { JudgeContext } from "../domain/failover/judge.ts";
 import type { Rooms } from "./rooms.ts";
 import type { Walk } from "./walk.ts";
@@ -10,7 +9,7 @@ export function judgeContextOf(walk: Walk, account: Account, rooms: Rooms, tried
   return {
     account,
     model,
-    modelClass: modelClassOf(model),
+    modelClass: walk.modelClass,
     pool: rooms.pool.state,
     nowMs: rooms.clock.now(),
     random: rooms.random(),

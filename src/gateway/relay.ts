@@ -15,7 +15,8 @@ export function relay(walk: Walk, answer: HeldAnswer, outcome: AttemptOutcome, r
   walk.upstreamRequestId = headerOf(response.headers, "request-id");
   releaseBody(walk, rooms);
   const { status } = response;
-  const headers = [...headersDown(response.headers), ...gatewayHeaders(walk.call.id, walk.attempts)];
+  const headers = headersDown(response.headers);
+  headers.push(...gatewayHeaders(walk.call.id, walk.attempts));
   const { shownChunks } = body;
   const errorType = outcome.kind === "answer" ? outcome.errorType : null;
   if (tap.kind === "stream") {

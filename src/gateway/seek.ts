@@ -1,5 +1,4 @@
 import type { Account, AccountId } from "../domain/account/account.ts";
-import { modelClassOf } from "../domain/account/model-class.ts";
 import { judge } from "../domain/failover/judge.ts";
 import type { AttemptOutcome } from "../domain/failover/outcome.ts";
 import { type PoolEvent, probesLost } from "../domain/pool/pool-event.ts";
@@ -34,7 +33,8 @@ export type Found = Answer | Refusal | "client_gone";
 
 type Next =
   | { readonly kind: "lease"; readonly lease: Lease; readonly onStart: readonly PoolEvent[] }
-  | { readonly kind: "found"; readonly found: Found };
+  | { readonly kind: "found"; readonly found: Found }
+  | { readonly kind: "wait"; readonly plan: PlanInput };
 
 /** Account after account, until one answers for good, the retry budget is spent, or none is left. */
 export async function seek(walk: Walk, rooms: Rooms): Promise<Found> {
@@ -49,8 +49,8 @@ export async function seek(walk: Walk, rooms: Rooms): Promise<Found> {
   };
   try {
     for (;;) {
-      const next = await nextLease(seeking);
-      const found = next.kind === "found" ? next.found : await tryAccount(seeking, next.lease, next.onStart);
+      const next = nextLease(seeking);
+      const found = next.kind === "found" ? next.found : await goOn(seeking, next);
       if (found !== null) {
         return found;
       }
@@ -60,7 +60,8 @@ export async function seek(walk: Walk, rooms: Rooms): Promise<Found> {
   }
 }
 
-async function nextLease(seeking: Seeking): Promise<Next> {
+// hot path: not async, because waiting is rare.
+function nextLease(seeking: Seeking): Next {
   const { walk, rooms, tried } = seeking;
   for (;;) {
     if (walk.call.signal.aborted) {
@@ -70,11 +71,7 @@ async function nextLease(seeking: Seeking): Promise<Next> {
     const candidate = seeking.again === null ? nextCandidate(plan) : { account: seeking.again, onStart: [] };
     seeking.again = null;
     if (candidate === null) {
-      const found = seeking.rejected === null ? await waitForReturn(seeking, plan) : lastWord(seeking);
-      if (found !== null) {
-        return { kind: "found", found };
-      }
-      continue;
+      return seeking.rejected === null ? { kind: "wait", plan } : { kind: "found", found: lastWord(seeking) };
     }
     const { account, onStart } = candidate;
     const credential = rooms.accounts.credential(account);
@@ -85,13 +82,16 @@ async function nextLease(seeking: Seeking): Promise<Next> {
   }
 }
 
+function goOn(seeking: Seeking, next: Exclude<Next, { kind: "found" }>): Promise<Found | null> {
+  return next.kind === "wait" ? waitForReturn(seeking, next.plan) : tryAccount(seeking, next.lease, next.onStart);
+}
+
 function planFor({ walk, rooms, tried }: Seeking): PlanInput {
-  const { model } = walk.facts;
   return {
     accounts: rooms.accounts.snapshot(),
     pool: rooms.pool.state,
-    model,
-    modelClass: modelClassOf(model),
+    model: walk.facts.model,
+    modelClass: walk.modelClass,
     nowMs: rooms.clock.now(),
     tried,
   };

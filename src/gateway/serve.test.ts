@@ -5,9 +5,8 @@ import { errorEvent, MESSAGE_START, SSE_HEADERS } from "../../test/playbook/sse.
 import { createStage } from "../../test/playbook/stage.ts";
 import { clientKeyId } from "../domain/access/client-key-id.ts";
 import { requestFactsOf } from "../domain/request/request-facts.ts";
-import { durationMs } from "../kernel/time.ts";
 import { serve } from "./serve.ts";
-import { settleWalk, type Walk } from "./walk.ts";
+import { newWalk, settleWalk } from "./walk.ts";
 
 describe("a request that nobody may send", () => {
   test.each<{ script: CallScript; status: number; code: string; isAdmitted: boolean }>([
@@ -43,21 +42,8 @@ test("the row is there before the request leaves, and is settled once", async ()
 test("a walk that is settled again stays as it was", async () => {
   const stage = createStage();
   const call = stage.call();
-  const walk: Walk = {
-    call,
-    caller: { keyId: clientKeyId("k"), keyName: "k" },
-    facts: requestFactsOf(new Uint8Array(0)),
-    body: null,
-    reservedBytes: 0,
-    attempts: 0,
-    queueMs: durationMs(0),
-    begin: null,
-    account: null,
-    firstByteAtMs: null,
-    responseBytes: 0,
-    upstreamRequestId: null,
-    isSettled: false,
-  };
+  const facts = requestFactsOf(new Uint8Array(0));
+  const walk = newWalk(call, { keyId: clientKeyId("k"), keyName: "k" }, { body: null, facts, reservedBytes: 0 });
   settleWalk(walk, { status: 200, outcome: "completed" }, stage.rooms);
   settleWalk(walk, { status: null, outcome: "client_gone" }, stage.rooms);
   expect(stage.settled).toMatchObject([{ status: 200, outcome: "completed" }]);

@@ -1,15 +1,12 @@
-import { err, ok, type Result } from "../kernel/result.ts";
-import { durationMs } from "../kernel/time.ts";
 import { admit } from "./admit.ts";
 import type { Answer, Call } from "./call.ts";
 import { answerModels } from "./models.ts";
-import type { Caller } from "./ports.ts";
 import { read } from "./read.ts";
 import { type Refusal, refusalAnswer, refusalStatus, refusalType } from "./refusal.ts";
 import type { Rooms } from "./rooms.ts";
-import { isRefusal, type Route, routeOf } from "./route.ts";
+import { isRefusal, routeOf } from "./route.ts";
 import { seek } from "./seek.ts";
-import { settleWalk, type Walk } from "./walk.ts";
+import { newWalk, settleWalk, type Walk } from "./walk.ts";
 
 /** The walk of one request: admit, read, then seek an account until one answers. Null: the client left, nobody listens. */
 export async function serve(call: Call, rooms: Rooms): Promise<Answer | null> {
@@ -25,36 +22,11 @@ export async function serve(call: Call, rooms: Rooms): Promise<Answer | null> {
   if (route.kind === "models") {
     return answerModels(call, route.modelId, rooms.accounts.snapshot());
   }
-  const walk = await startWalk(call, caller.value, route, rooms);
-  if (!walk.ok) {
-    return walk.error === "client_gone" ? null : refusalAnswer(walk.error, call.id);
-  }
-  return seekAndSettle(walk.value, rooms);
-}
-
-async function startWalk(
-  call: Call,
-  caller: Caller,
-  route: Route,
-  rooms: Rooms,
-): Promise<Result<Walk, Refusal | "client_gone">> {
   const request = await read(call, route, rooms);
   if (!request.ok) {
-    return err(request.error);
+    return request.error === "client_gone" ? null : refusalAnswer(request.error, call.id);
   }
-  return ok({
-    call,
-    caller,
-    ...request.value,
-    attempts: 0,
-    queueMs: durationMs(0),
-    begin: null,
-    account: null,
-    firstByteAtMs: null,
-    responseBytes: 0,
-    upstreamRequestId: null,
-    isSettled: false,
-  });
+  return seekAndSettle(newWalk(call, caller.value, request.value), rooms);
 }
 
 async function seekAndSettle(walk: Walk, rooms: Rooms): Promise<Answer | null> {

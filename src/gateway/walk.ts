@@ -1,10 +1,12 @@
-import type { Account } from "../domain/account/account.ts";
+import type { Account, ModelClass } from "../domain/account/account.ts";
+import { modelClassOf } from "../domain/account/model-class.ts";
 import type { LedgerBegin, LedgerSettle } from "../domain/ledger/record.ts";
 import type { RequestFacts } from "../domain/request/request-facts.ts";
 import type { Usage } from "../domain/usage/usage.ts";
-import { type DurationMs, type EpochMs, elapsed } from "../kernel/time.ts";
+import { type DurationMs, durationMs, type EpochMs, elapsed } from "../kernel/time.ts";
 import type { Call } from "./call.ts";
 import type { Caller } from "./ports.ts";
+import type { Read } from "./read.ts";
 import type { Rooms } from "./rooms.ts";
 
 /** What one request has come to so far. One owner: the walk that made it. */
@@ -12,6 +14,7 @@ export type Walk = {
   readonly call: Call;
   readonly caller: Caller;
   readonly facts: RequestFacts;
+  readonly modelClass: ModelClass;
   /** Null when there is none, or when it will not be sent again. */
   body: Uint8Array | null;
   /** Bytes taken from the body budget, given back once the body can no longer be sent again. */
@@ -33,6 +36,25 @@ export type WalkEnd = {
   readonly usage?: Usage | null;
   readonly errorType?: string | null;
 };
+
+export function newWalk(call: Call, caller: Caller, { body, facts, reservedBytes }: Read): Walk {
+  return {
+    call,
+    caller,
+    facts,
+    modelClass: modelClassOf(facts.model),
+    body,
+    reservedBytes,
+    attempts: 0,
+    queueMs: durationMs(0),
+    begin: null,
+    account: null,
+    firstByteAtMs: null,
+    responseBytes: 0,
+    upstreamRequestId: null,
+    isSettled: false,
+  };
+}
 
 /** Writes the row that exists before the request leaves for upstream. */
 export function beginWalk(walk: Walk, account: Account | null, rooms: Rooms): LedgerBegin {
