@@ -163,12 +163,16 @@ test("flags a value that is over its bound, and still gives its span", () => {
   });
 });
 
-test("keeps no bytes of the chunk", () => {
-  const chunk = utf8.encode('{"model":"a"}');
+test("copies a value that is cut, so that a chunk may be reused, and writes into no chunk", () => {
+  const chunks = ['{"model":"a', 'b","stream":tr', "ue}"].map((text) => utf8.encode(text));
   const scanner = createTopLevelScanner(WANTED);
-  scanner.feed(chunk);
-  chunk.fill(0);
-  expect(parseMember(scanner.finish().members[0])).toBe("a");
+  for (const chunk of chunks) {
+    const before = chunk.slice();
+    scanner.feed(chunk);
+    expect(chunk).toEqual(before);
+    chunk.fill(0);
+  }
+  expect(parseMember(scanner.finish().members[0])).toBe("ab");
 });
 
 test.each([

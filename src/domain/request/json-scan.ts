@@ -5,6 +5,7 @@ import {
   BROKEN,
   COLON,
   END,
+  isInValue,
   isScalarByte,
   KEY,
   NESTED,
@@ -27,7 +28,10 @@ export type ByteSpan = { readonly start: number; readonly end: number };
 export type ScannedMember = {
   /** How often the key occurred at the top level, however it was escaped. */
   readonly count: number;
-  /** A copy of the raw JSON value, without the space around it. "too_large": longer than `maxBytes`. */
+  /**
+   * The raw JSON value without the space around it: a view of the chunk when it came in one piece, else a copy.
+   * "too_large": longer than `maxBytes`.
+   */
   readonly value: Uint8Array | "too_large" | null;
   readonly span: ByteSpan | null;
 };
@@ -54,6 +58,7 @@ const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 /** `[` and `{` differ from each other in this bit alone, as do `]` and `}`. */
 const BRACE_BIT = 0x20;
+const NOT_WANTED = -1;
 /** `\u006d` is the longest way to write an ASCII character. */
 const MAX_ESCAPE_BYTES = 6;
 
@@ -75,6 +80,7 @@ type Scan = {
   /** The wanted member whose value is being read, or -1. */
   current: number;
   valueStart: number;
+  /** What earlier chunks had of the value; null while it is all in this one. */
   held: BoundedBytes | null;
 };
 
@@ -91,7 +97,7 @@ export function createTopLevelScanner(wanted: readonly WantedMember[]): TopLevel
     key: new Uint8Array(longest * MAX_ESCAPE_BYTES),
     keyLength: 0,
     isKeyEscaped: false,
-    current: -1,
+    current: NOT_WANTED,
     valueStart: 0,
     held: null,
   };
@@ -135,7 +141,7 @@ function feed(scan: Scan, chunk: Uint8Array): void {
         at = readStructure(scan, chunk, at);
     }
   }
-  holdValue(scan, chunk, chunk.length);
+  if (scan.current !== NOT_WANTED && isInValue(scan.phase)) holdValue(scan, chunk, chunk.length);
   scan.offset += chunk.length;
 }
 
@@ -164,13 +170,13 @@ function readKey(scan: Scan, chunk: Uint8Array, from: number): number {
 
 /** The wanted member that the key just read names, or -1. */
 function wantedIndex(scan: Scan): number {
-  if (scan.keyLength > scan.key.length) return -1;
+  if (scan.keyLength > scan.key.length) return NOT_WANTED;
   const decoded = scan.isKeyEscaped ? decodedKey(scan.key.subarray(0, scan.keyLength)) : null;
   for (let index = 0; index < scan.wanted.length; index++) {
     const name = scan.wanted[index]?.name ?? "";
     if (scan.isKeyEscaped ? decoded === name : isName(scan, name)) return index;
   }
-  return -1;
+  return NOT_WANTED;
 }
 
 function isName(scan: Scan, name: string): boolean {
@@ -190,12 +196,10 @@ function decodedKey(raw: Uint8Array): unknown {
 
 function beginValue(scan: Scan, start: number): void {
   scan.depth = 1;
-  const member = scan.wanted[scan.current];
   const found = scan.found[scan.current];
-  if (member === undefined || found === undefined) return;
+  if (found === undefined) return;
   found.count++;
   scan.valueStart = start;
-  scan.held = createBoundedBytes(member.maxBytes);
 }
 
 /** The index after the closing quote, in the next phase; or the end of the chunk, in the same phase. */
@@ -254,16 +258,24 @@ function skipScalar(scan: Scan, chunk: Uint8Array, from: number): number {
   return at;
 }
 
-/** Keeps what this chunk has of the value, up to `end`. */
+/** The value goes on in the next chunk: keeps a copy of what this one has of it. */
 function holdValue(scan: Scan, chunk: Uint8Array, end: number): void {
-  if (scan.held !== null) append(scan.held, chunk, Math.max(0, scan.valueStart - scan.offset), end);
+  scan.held ??= createBoundedBytes(scan.wanted[scan.current]?.maxBytes ?? 0);
+  append(scan.held, chunk, Math.max(0, scan.valueStart - scan.offset), end);
 }
 
 function endValue(scan: Scan, chunk: Uint8Array, end: number): void {
-  holdValue(scan, chunk, end);
   const found = scan.found[scan.current];
-  if (found === undefined || scan.held === null) return;
-  found.value = scan.held.isOver ? "too_large" : contentsOf(scan.held);
+  const member = scan.wanted[scan.current];
+  if (found === undefined || member === undefined) return;
+  if (scan.held !== null) {
+    holdValue(scan, chunk, end);
+    found.value = scan.held.isOver ? "too_large" : contentsOf(scan.held);
+    scan.held = null;
+  } else {
+    const start = scan.valueStart - scan.offset;
+    found.value = end - start > member.maxBytes ? "too_large" : chunk.subarray(start, end);
+  }
   found.span = { start: scan.valueStart, end: scan.offset + end };
-  scan.held = null;
+  scan.current = NOT_WANTED;
 }

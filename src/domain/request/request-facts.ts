@@ -57,8 +57,13 @@ function factsOf(scan: ScanResult): RequestFacts {
   return {
     model: modelName,
     isStream: parseMember(stream) === true,
-    maxTokens: tokensOf(parseMember(maxTokens)),
-    userId: textMemberOf(parseMember(metadata), "user_id"),
+    // Parsed when asked for: most requests never are.
+    get maxTokens() {
+      return tokensOf(parseMember(maxTokens));
+    },
+    get userId() {
+      return textMemberOf(parseMember(metadata), "user_id");
+    },
     modelSpan: model?.span ?? null,
     problem: problemOf(scan.isWellFormed, model?.count ?? 0, modelName),
   };

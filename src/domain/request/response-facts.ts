@@ -43,10 +43,13 @@ export function responseFactsOf(body: Uint8Array): ResponseFacts {
 function factsOf(scan: ScanResult): ResponseFacts {
   const [usage, model, error] = scan.members;
   const wireUsage = parseMember(usage);
-  const wireModel = parseMember(model);
   return {
     usage: typeof wireUsage === "object" && wireUsage !== null ? mergeUsage(emptyUsage, wireUsage) : null,
-    model: typeof wireModel === "string" ? wireModel : null,
+    // Parsed when asked for: most answers never are.
+    get model() {
+      const wireModel = parseMember(model);
+      return typeof wireModel === "string" ? wireModel : null;
+    },
     error: readWireError(parseMember(error)),
     isComplete: scan.isWellFormed,
   };
