@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { createAnswerReader } from "./answer-reader.ts";
-import { uuidV7 } from "./ledger-seed.ts";
+import { uuidV7 } from "./database-seed.ts";
 import { parseOptions } from "./options.ts";
 import { median, percentile, slope } from "./percentile.ts";
 import { parseProcStat, processTree, ticksToUs } from "./proc-stat.ts";

@@ -21,6 +21,8 @@ export type GatewayOptions = {
   readonly upstreamPort: number;
   /** Runtime flags before the entry file, e.g. `--cpu-prof`. */
   readonly bunFlags?: readonly string[];
+  /** Fills the data directory while the gateway is stopped, after its account and key were made. */
+  readonly fill?: (dataDir: string) => void;
 };
 
 /** Null says why: the benchmark then shows nginx alone. */
@@ -29,21 +31,9 @@ export function whyNoGateway(): string | null {
 }
 
 export async function startGateway(yard: Yard, options: GatewayOptions): Promise<Gateway> {
-  const dataDir = yard.folder("gateway");
-  const port = freePort();
-  const env = environment(dataDir, port);
-  const bun = Bun.argv[0] ?? "bun";
-  const process = yard.spawn({
-    name: "gateway",
-    argv: [bun, ...(options.bunFlags ?? []), MAIN, "start"],
-    core: SYSTEM_CORE,
-    env,
-  });
-  try {
-    await waitForAnswer(`http://127.0.0.1:${port}/healthz`, READY_WAIT_MS);
-  } catch (cause) {
-    throw new Error(`Cannot start the gateway\n${process.errors()}`, { cause });
-  }
+  const place = { dataDir: yard.folder("gateway"), port: freePort(), bunFlags: options.bunFlags ?? [] };
+  const process = await launch(yard, place);
+  const env = environment(place);
   const baseUrl = `http://127.0.0.1:${options.upstreamPort}`;
   const account = [
     "account",
@@ -58,11 +48,28 @@ export async function startGateway(yard: Yard, options: GatewayOptions): Promise
   ];
   await runCli(yard, { env, argv: account, stdin: CREDENTIAL });
   const created = await runCli(yard, { env, argv: ["key", "create", "bench", "--json"], stdin: "" });
-  return { process, port, key: textField(created, "key"), dataDir };
+  const gateway = { process, port: place.port, key: textField(created, "key"), dataDir: place.dataDir };
+  if (options.fill === undefined) return gateway;
+  await process.stop();
+  options.fill(place.dataDir);
+  return { ...gateway, process: await launch(yard, place) };
+}
+
+type Place = { readonly dataDir: string; readonly port: number; readonly bunFlags: readonly string[] };
+
+async function launch(yard: Yard, place: Place): Promise<Spawned> {
+  const argv = [Bun.argv[0] ?? "bun", ...place.bunFlags, MAIN, "start"];
+  const process = yard.spawn({ name: "gateway", argv, core: SYSTEM_CORE, env: environment(place) });
+  try {
+    await waitForAnswer(`http://127.0.0.1:${place.port}/healthz`, READY_WAIT_MS);
+  } catch (cause) {
+    throw new Error(`Cannot start the gateway\n${process.errors()}`, { cause });
+  }
+  return process;
 }
 
 /** One call of the admin API through the gateway's own socket. @throws Error for a refusal */
-export async function callAdmin(gateway: Gateway, path: string, body: object): Promise<string> {
+async function callAdmin(gateway: Gateway, path: string, body: object): Promise<string> {
   const answer = await fetch(`http://localhost${path}`, {
     method: "POST",
     unix: join(gateway.dataDir, "control.sock"),
@@ -80,7 +87,7 @@ export async function addAccount(gateway: Gateway, name: string, upstreamPort: n
   await callAdmin(gateway, "/api/accounts", body);
 }
 
-function environment(dataDir: string, port: number): Record<string, string> {
+function environment({ dataDir, port }: Pick<Place, "dataDir" | "port">): Record<string, string> {
   return {
     // Bun reads it before any code runs, so the launcher sets it, and so must whoever starts the entry file directly.
     BUN_CONFIG_MAX_HTTP_REQUESTS: "65535",
