@@ -1,0 +1,64 @@
+import { expect, test } from "bun:test";
+import { account } from "../test/playbook/stage.ts";
+import type { AccountReport } from "./control/accounts.ts";
+import type { ClientKeyReport, KeyService } from "./control/keys.ts";
+import { clientKeyId } from "./domain/access/client-key-id.ts";
+import { ok } from "./kernel/result.ts";
+import { epochMs } from "./kernel/time.ts";
+import { welcome } from "./welcome.ts";
+
+const ACCOUNT: AccountReport = {
+  account: account("a"),
+  condition: { state: "ready", reason: null, untilMs: null, windows: [] },
+};
+const KEY: ClientKeyReport = {
+  state: "active",
+  record: {
+    id: clientKeyId("k1"),
+    name: "laptop",
+    hmac: new Uint8Array(0),
+    pepperVersion: 1,
+    createdAtMs: epochMs(0),
+    revokedAtMs: null,
+    expiresAtMs: null,
+    lastUsedAtMs: null,
+  },
+};
+
+async function printed(options: { accounts?: AccountReport[]; keys?: ClientKeyReport[]; hasKeyInEnv?: boolean }) {
+  const created: string[] = [];
+  const keys: Pick<KeyService, "list" | "create"> = {
+    list: () => Promise.resolve(options.keys ?? []),
+    create(name) {
+      created.push(name);
+      return Promise.resolve(ok({ id: clientKeyId("k1"), name, disclose: () => "the-first-key" }));
+    },
+  };
+  const text = await welcome({
+    url: "http://127.0.0.1:8080",
+    accounts: { list: () => options.accounts ?? [] },
+    keys,
+    config: { hasAnthropicApiKey: options.hasKeyInEnv ?? false },
+  });
+  return { text, created };
+}
+
+test("a first start prints the two lines for Claude Code, and how to add an account", async () => {
+  const { text, created } = await printed({});
+  expect(created).toEqual(["default"]);
+  expect(text).toContain("listens on http://127.0.0.1:8080\n");
+  expect(text).toContain("export ANTHROPIC_BASE_URL=http://127.0.0.1:8080\n");
+  expect(text).toContain("export ANTHROPIC_AUTH_TOKEN=the-first-key\n");
+  expect(text).toContain("account add main --key-stdin");
+});
+
+test("a key in the environment is offered, not read", async () => {
+  const { text } = await printed({ hasKeyInEnv: true });
+  expect(text).toContain('printf %s "$ANTHROPIC_API_KEY" |');
+});
+
+test("a later start says where it listens, and nothing else", async () => {
+  const { text, created } = await printed({ accounts: [ACCOUNT], keys: [KEY] });
+  expect(created).toEqual([]);
+  expect(text).toBe("better-ccflare listens on http://127.0.0.1:8080\n");
+});
