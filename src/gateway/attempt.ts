@@ -79,10 +79,14 @@ function look(walk: Walk, response: UpstreamResponse, rooms: Rooms): Promise<Att
 
 /** Waits while the body is held; a client that leaves ends the wait. Nothing is awaited when it is held already. */
 async function whileHolding(walk: Walk, body: HeldBody, holding: Promise<void>): Promise<void> {
+  const { signal } = walk.call;
   const leave = () => body.cancel();
-  walk.call.signal.addEventListener("abort", leave);
+  signal.addEventListener("abort", leave);
+  if (signal.aborted) {
+    leave();
+  }
   await holding;
-  walk.call.signal.removeEventListener("abort", leave);
+  signal.removeEventListener("abort", leave);
 }
 
 type Looking = { readonly response: UpstreamResponse; readonly body: HeldBody };

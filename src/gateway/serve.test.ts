@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { turns } from "../../test/playbook/manual-clock.ts";
 import type { CallScript } from "../../test/playbook/scripted-call.ts";
+import { createScriptedBody } from "../../test/playbook/scripted-upstream.ts";
 import { errorEvent, MESSAGE_START, SSE_HEADERS } from "../../test/playbook/sse.ts";
 import { createStage } from "../../test/playbook/stage.ts";
 import { clientKeyId } from "../domain/access/client-key-id.ts";
@@ -92,4 +93,18 @@ test("a client that leaves inside its own callback hears nothing more", async ()
   expect(got).toEqual(["chunk"]);
   expect(stage.settled).toMatchObject([{ outcome: "client_gone" }]);
   expect(stage.rooms.streams.active).toBe(0);
+});
+
+test("a client that left while upstream's head came is noticed by an upstream that overlooked it, too", async () => {
+  const stage = createStage();
+  const call = stage.call();
+  const serving = stage.serve(call);
+  const sending = await stage.upstream.nth(0);
+  const deaf = createScriptedBody(() => undefined);
+  sending.reply({ body: deaf });
+  call.leave();
+  expect((await serving).answer).toBeNull();
+  expect(deaf.isCancelled).toBe(true);
+  expect(call.listeners).toBe(0);
+  expect(stage.settled).toMatchObject([{ outcome: "client_gone" }]);
 });

@@ -112,6 +112,8 @@ export type Reply =
       /** Default "end". "open": the test goes on with the body. */
       readonly ending?: "end" | "open" | UpstreamFailureKind;
     }
+  /** A body that does not hear when the request is aborted. */
+  | { readonly body: ScriptedBody }
   | UpstreamFailureKind;
 
 /** One request as upstream saw it. */
@@ -176,6 +178,10 @@ function createSending({ request, signal, resolve }: SendingOptions): Sending {
       if (typeof reply === "string") {
         signal.removeEventListener("abort", onAbort);
         resolve(err(failureOf(reply, reply !== "connect")));
+        return;
+      }
+      if ("body" in reply) {
+        resolve(ok({ status: 200, headers: [], body: reply.body, contentLength: null }));
         return;
       }
       const { status = 200, headers = [["content-type", "application/json"]], chunks = [], ending = "end" } = reply;
