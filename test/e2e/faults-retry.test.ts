@@ -4,11 +4,14 @@ import type { Step } from "../../sim/step.ts";
 import { adminSocket } from "./admin-socket.ts";
 import { startGateway } from "./gateway-process.ts";
 
+/** Starting and stopping processes takes its time on a busy machine. */
+const HOOK_MS = 30_000;
+
 let simulator: Simulator;
 
 beforeAll(async () => {
   simulator = await startSimulator();
-});
+}, HOOK_MS);
 
 afterAll(() => simulator.stop());
 

@@ -11,6 +11,9 @@ import { type GatewayProcess, startGateway } from "./gateway-process.ts";
 const ROW_MS = 15_000;
 const ROWS = [...LIMIT_ROWS, ...REFUSAL_ROWS, ...STREAM_ROWS, ...WIRE_ROWS];
 
+/** Starting and stopping processes takes its time on a busy machine. */
+const HOOK_MS = 30_000;
+
 let simulator: Simulator;
 let gateway: GatewayProcess;
 let world: FaultWorld;
@@ -20,12 +23,12 @@ beforeAll(async () => {
   gateway = await startGateway();
   const { key } = await gateway.createKey("faults");
   world = { simulator, admin: adminSocket(gateway), port: Number(new URL(gateway.url).port), key };
-});
+}, HOOK_MS);
 
 afterAll(async () => {
   await gateway.stop();
   await simulator.stop();
-});
+}, HOOK_MS);
 
 test("no row stands twice", () => {
   const names = ROWS.map(({ name }) => name);

@@ -10,6 +10,9 @@ import { type GatewayProcess, startGateway } from "./gateway-process.ts";
 
 const ROW_MS = 20_000;
 
+/** Starting and stopping processes takes its time on a busy machine. */
+const HOOK_MS = 30_000;
+
 let simulator: Simulator;
 let gateway: GatewayProcess;
 let world: FaultWorld;
@@ -23,12 +26,12 @@ beforeAll(async () => {
   gateway = await startGateway({ args: ["--config", path] });
   const { key } = await gateway.createKey("faults");
   world = { simulator, admin: adminSocket(gateway), port: Number(new URL(gateway.url).port), key };
-});
+}, HOOK_MS);
 
 afterAll(async () => {
   await gateway.stop();
   await simulator.stop();
   rmSync(directory, { recursive: true, force: true });
-});
+}, HOOK_MS);
 
 test.each(TIME_ROWS.map((row) => [row.name, row] as const))("%s", (_, row) => playRow(row, world), ROW_MS);

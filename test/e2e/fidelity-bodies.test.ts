@@ -10,6 +10,9 @@ import { createRandom } from "./seeded-random.ts";
 const CONNECTIONS = 8;
 const TEST_MS = 60_000;
 
+/** Starting and stopping processes takes its time on a busy machine. */
+const HOOK_MS = 30_000;
+
 let simulator: Simulator;
 let gateway: GatewayProcess;
 let key: string;
@@ -26,12 +29,12 @@ beforeAll(async () => {
   }
   await gateway.addAccount("bodies", { baseUrl: simulator.url, credential: "sk-bodies" });
   key = (await gateway.createKey("bodies")).key;
-});
+}, HOOK_MS);
 
 afterAll(async () => {
   await gateway.stop();
   await simulator.stop();
-});
+}, HOOK_MS);
 
 type Framing = "content-length" | "chunked";
 const FRAMINGS: readonly Framing[] = ["content-length", "chunked"];

@@ -8,6 +8,9 @@ import { connectRaw, headerValue, headerValues, printHead, type RawAnswer } from
 const API_KEY = "sk-headers-key";
 const BODY = '{"model":"claude-sonnet-5-5","max_tokens":1,"messages":[]}';
 
+/** Starting and stopping processes takes its time on a busy machine. */
+const HOOK_MS = 30_000;
+
 let simulator: Simulator;
 let gateway: GatewayProcess;
 let key: string;
@@ -20,12 +23,12 @@ beforeAll(async () => {
   simulator.account(API_KEY, { kind: "api_key" });
   await gateway.addAccount("headers", { baseUrl: simulator.url, credential: API_KEY });
   key = (await gateway.createKey("headers")).key;
-});
+}, HOOK_MS);
 
 afterAll(async () => {
   await gateway.stop();
   await simulator.stop();
-});
+}, HOOK_MS);
 
 type Fields = readonly (readonly [name: string, value: string])[];
 
