@@ -12,6 +12,9 @@ const STREAMS_PER_ENCODING = 250;
 const CONNECTIONS = 12;
 const TEST_MS = 60_000;
 
+/** Starting and stopping processes takes its time on a busy machine. */
+const HOOK_MS = 30_000;
+
 let simulator: Simulator;
 let gateway: GatewayProcess;
 let key: string;
@@ -22,12 +25,12 @@ beforeAll(async () => {
   simulator.account("sk-streams");
   await gateway.addAccount("streams", { baseUrl: simulator.url, credential: "sk-streams" });
   key = (await gateway.createKey("streams")).key;
-});
+}, HOOK_MS);
 
 afterAll(async () => {
   await gateway.stop();
   await simulator.stop();
-});
+}, HOOK_MS);
 
 type Prepared = {
   readonly seed: string;
@@ -70,8 +73,7 @@ function framingLines(framing: string, bodyBytes: number): readonly string[] {
   return framing === "length" ? [`Content-Length: ${bodyBytes}`] : ["Connection: close"];
 }
 
-function chunked(random: SeededRandom, body: Buffer): Buffer {
-  const largest = random.pick([1, 7, 100, 2_000]);
+function chunked(random: SeededRandom, body: Buffer, largest = random.pick([1, 7, 100, 2_000])): Buffer {
   const pieces: Buffer[] = [];
   for (let at = 0; at < body.length; ) {
     const piece = body.subarray(at, at + random.between(1, largest));
@@ -145,6 +147,63 @@ test.each<{ name: string; encoding: ContentEncoding | null; firstSeed: number }>
       (line) => line.outcome !== "completed" || line.usage?.["outputTokens"] !== expectedTokens.get(line.id),
     );
     expect(misread).toEqual([]);
+  },
+  TEST_MS,
+);
+
+const SLOW_READERS = 6;
+const LONG_STREAM_BYTES = 6 * 1024 * 1024;
+const PAUSES = 4;
+const PAUSE_MS = 150;
+
+/** Megabytes of small events, different for every seed. */
+function longStream(seed: number): Buffer {
+  const random = createRandom(seed);
+  const parts: Buffer[] = [];
+  for (let bytes = 0; bytes < LONG_STREAM_BYTES; ) {
+    const text = `${seed}-${random.next()} `.repeat(random.between(1, 40));
+    const data = { type: "content_block_delta", index: 0, delta: { type: "text_delta", text } };
+    const event = Buffer.from(`event: content_block_delta\ndata: ${JSON.stringify(data)}\n\n`);
+    parts.push(event);
+    bytes += event.length;
+  }
+  parts.push(Buffer.from('event: message_stop\ndata: {"type":"message_stop"}\n\n'));
+  return Buffer.concat(parts);
+}
+
+test(
+  "clients that stop reading again and again get their own bytes, and all of them",
+  async () => {
+    const expected = new Map<string, string>();
+    const account = simulator.account("sk-streams");
+    for (let seed = 50_000; seed < 50_000 + SLOW_READERS; seed += 1) {
+      const body = longStream(seed);
+      const random = createRandom(seed);
+      const head = `HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nx-fidelity-seed: ${seed}\r\nTransfer-Encoding: chunked\r\n\r\n`;
+      const wire = Buffer.concat([Buffer.from(head), chunked(random, body, 2_000)]);
+      const bytes = Array.from({ length: Math.ceil(wire.length / 10_000) }, (_, index) =>
+        wire.subarray(index * 10_000, (index + 1) * 10_000).toString("base64"),
+      );
+      account.enqueue({ kind: "raw", bytes, bytesEncoding: "base64", end: "keepOpen" });
+      expected.set(String(seed), sha256(body));
+    }
+    const wrong: string[] = [];
+    const readers = Array.from({ length: SLOW_READERS }, (_, index) => index);
+    await inParallel(readers, { port: portOf(gateway), connections: SLOW_READERS }, async (_, client) => {
+      await client.write(`${printHead({ key, framing: { lengthBytes: BODY.length } })}${BODY}`);
+      for (let pause = 0; pause < PAUSES; pause += 1) {
+        client.pause();
+        await Bun.sleep(PAUSE_MS);
+        client.resume();
+        await Bun.sleep(1);
+      }
+      const answer = await client.answer();
+      const seed = headerValue(answer, "x-fidelity-seed") ?? "";
+      if (answer.end !== "whole" || sha256(answer.body) !== expected.get(seed)) {
+        wrong.push(`seed ${seed}: ${answer.end}, ${answer.body.length} bytes`);
+      }
+    });
+    expect(wrong).toEqual([]);
   },
   TEST_MS,
 );

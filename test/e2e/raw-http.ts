@@ -22,6 +22,9 @@ export interface RawClient {
   /** Resolves when the head is there and the body so far, read as latin1, satisfies the condition. */
   until(holds: (bodySoFar: string) => boolean): Promise<void>;
   readonly isOpen: boolean;
+  /** Stops reading, so that the peer meets backpressure, and reads on. */
+  pause(): void;
+  resume(): void;
   /** FIN, or RST, from our side. */
   close(): void;
   reset(): void;
@@ -86,6 +89,8 @@ export async function connectRaw(port: number): Promise<RawClient> {
       when("the awaited bytes", () => (reader.hasHead && holds(reader.bodySoFar()) ? true : null)).then(
         () => undefined,
       ),
+    pause: () => void socket.pause(),
+    resume: () => void socket.resume(),
     close: () => void socket.destroy(),
     reset: () => void socket.resetAndDestroy(),
   };
