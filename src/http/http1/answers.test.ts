@@ -97,6 +97,34 @@ describe("a pushed body", () => {
     expect(answer?.body.length).toBe(pushed);
   });
 
+  test("reaches each of many slow clients as its own bytes, though all are put together in one buffer", async () => {
+    const bodies = Array.from({ length: 6 }, () => scriptedBody());
+    using started = start(async (call) => streamed(bodies[Number(call.query.slice(1))] ?? scriptedBody()));
+    const clients = await Promise.all(bodies.map(() => connect(started.port)));
+    for (const [index, client] of clients.entries()) {
+      client.send(`GET /?${index} HTTP/1.1\r\nHost: a\r\n\r\n`);
+      await client.until((received) => received.includes("\r\n\r\n"));
+      client.socket.pause();
+    }
+    const pushed = bodies.map(() => 0);
+    while (bodies.some((body) => !body.isPaused)) {
+      for (const [index, body] of bodies.entries()) {
+        if (body.isPaused) continue;
+        const chunk = new Uint8Array(60_000).fill(index + 1);
+        body.push(chunk);
+        pushed[index] = (pushed[index] ?? 0) + chunk.length;
+      }
+    }
+    for (const body of bodies) body.end();
+    for (const [index, client] of clients.entries()) {
+      client.socket.resume();
+      const [answer] = await client.answers(1);
+      expect(answer?.body.length).toBe(pushed[index] as number);
+      expect(answer?.body.every((byte) => byte === index + 1)).toBe(true);
+      client.socket.terminate();
+    }
+  });
+
   test("that ends while the client reads slowly still arrives whole, and the connection serves on", async () => {
     const body = scriptedBody();
     using started = start(async (call) => (call.method === "GET" ? streamed(body) : echo(call)));

@@ -24,7 +24,8 @@ export class Outbox {
   send(bytes: Uint8Array, lengthBytes: number): void {
     const writtenBytes = this.isEmpty ? Math.max(0, this.#socket.write(bytes, 0, lengthBytes)) : 0;
     if (writtenBytes < lengthBytes) {
-      this.#unsent.push({ bytes: bytes.slice(writtenBytes, lengthBytes), offset: 0 });
+      // A copy, which Buffer.slice would not be.
+      this.#unsent.push({ bytes: new Uint8Array(bytes.subarray(writtenBytes, lengthBytes)), offset: 0 });
     }
   }
 

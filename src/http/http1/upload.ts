@@ -47,7 +47,8 @@ function feedDeclared(upload: Upload, declaredBytes: number, chunk: Uint8Array):
   upload.usedBytes = takenBytes;
   if (takenBytes === declaredBytes) {
     const isShared = chunk.length - takenBytes <= MAX_SHARED_OVERHEAD_BYTES;
-    upload.bytes = isShared ? chunk.subarray(0, takenBytes) : chunk.slice(0, takenBytes);
+    const own = chunk.subarray(0, takenBytes);
+    upload.bytes = isShared ? own : new Uint8Array(own);
     upload.receivedBytes = takenBytes;
     return "done";
   }
