@@ -12,7 +12,7 @@ type Account = {
   readonly priority: number;
   readonly windows: unknown[];
 };
-type Key = { readonly id: string; readonly name: string; readonly state: string; readonly lastUsedAt: string | null };
+type Key = { readonly id: string; readonly name: string; readonly state: string; readonly revokedAt: string | null };
 
 let simulator: Simulator;
 let gateway: GatewayProcess;
@@ -78,18 +78,21 @@ describe("account", () => {
     expect(JSON.parse(stdout)).toMatchObject({ name: "spare", priority: 200, credentialKind: "bearer", warning: null });
   });
 
-  test.each([
-    { why: "a key on the command line", argv: ["--key", "sk-ant-CANARY"] },
-    { why: "a key glued to a flag", argv: ["--key-stdin=sk-ant-CANARY"] },
-    { why: "a key as a second name", argv: ["--key-stdin", "sk-ant-CANARY"] },
-    { why: "no kind of credential", argv: [] },
-    { why: "two kinds of credential", argv: ["--key-stdin", "--bearer-stdin"] },
-    { why: "an unknown provider", argv: ["--provider", "openai", "--key-stdin"] },
-  ])("add refuses $why with exit 2 and does not repeat it", async ({ argv }) => {
-    const { code, stdout, stderr } = await gateway.cli(["account", "add", "third", ...argv], "sk-from-stdin");
-    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
-    expect(stderr).not.toContain("CANARY");
-    expect(stderr).not.toBe("");
+  test("add takes no key from the command line and does not repeat it: exit 2", async () => {
+    const mistakes = [
+      ["--key", "sk-ant-CANARY"],
+      ["--key-stdin=sk-ant-CANARY"],
+      ["--key-stdin", "sk-ant-CANARY"],
+      [],
+      ["--key-stdin", "--bearer-stdin"],
+      ["--provider", "openai", "--key-stdin"],
+    ];
+    const results = mistakes.map((argv) => gateway.cli(["account", "add", "third", ...argv], "sk-from-stdin"));
+    for (const { code, stdout, stderr } of await Promise.all(results)) {
+      expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+      expect(stderr).not.toBe("");
+      expect(stderr).not.toContain("CANARY");
+    }
   });
 
   test.each([
@@ -173,18 +176,24 @@ describe("key", () => {
 
   test("a revoked key is refused within a second, also on a connection that it opened", async () => {
     const { id, key: presented } = await gateway.createKey("thief");
-    expect((await ask(presented)).status).toBe(200);
-    const startedAtMs = performance.now();
-    const revoked = gateway.cli(["key", "revoke", "thief"]);
+    let isRevoked = false;
+    const revoking = gateway.json<Key>(["key", "revoke", "thief"]).finally(() => {
+      isRevoked = true;
+    });
+    let wasRevoked = isRevoked;
     let answer = await ask(presented);
-    while (answer.status === 200 && performance.now() - startedAtMs < 5_000) {
+    expect(answer.status).toBe(200);
+    // One request after the other on the same connection; the one that begins after the CLI is back must be refused.
+    while (answer.status === 200 && !wasRevoked) {
       await answer.text();
+      wasRevoked = isRevoked;
       answer = await ask(presented);
     }
-    expect(performance.now() - startedAtMs).toBeLessThan(1_000);
+    const refusedAtMs = Date.now();
     expect(answer.status).toBe(401);
     expect(await answer.text()).toContain("GW_BAD_KEY");
-    expect((await revoked).code).toBe(0);
+    const { revokedAt } = await revoking;
+    expect(refusedAtMs - Date.parse(revokedAt ?? "")).toBeLessThan(1_000);
     expect((await ask(presented)).status).toBe(401);
     const keys = await gateway.json<Key[]>(["key", "list"]);
     expect(keys.find((each) => each.id === id)).toMatchObject({ name: "thief", state: "revoked" });
@@ -211,14 +220,14 @@ describe("reports", () => {
     expect(await gateway.json(["doctor"])).toMatchObject({ isOk: true });
   });
 
-  test.each(["account list", "account show spare", "key list", "requests", "stats", "doctor", "config check"])(
-    "%s --json prints one JSON value on stdout and nothing else",
-    async (command) => {
-      const { code, stdout } = await gateway.cli([...command.split(" "), "--json"]);
-      expect(code).toBe(0);
-      expect(() => JSON.parse(stdout)).not.toThrow();
-    },
-  );
+  test("--json prints one JSON value on stdout and nothing else, whatever the command", async () => {
+    const commands = ["account list", "account show spare", "key list", "requests", "stats", "doctor", "config check"];
+    const results = await Promise.all(commands.map((command) => gateway.cli([...command.split(" "), "--json"])));
+    for (const { code, stdout, stderr } of results) {
+      expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+      expect(typeof JSON.parse(stdout)).toBe("object");
+    }
+  });
 });
 
 describe("exit codes", () => {
@@ -235,17 +244,19 @@ describe("exit codes", () => {
     expect(result.stderr).toContain("fix: start the gateway");
   });
 
-  test.each([
-    { argv: ["acount", "list"], code: 2 },
-    { argv: ["requests", "--limit", "0"], code: 2 },
-    { argv: ["key", "create"], code: 2 },
-    { argv: ["--data-dir"], code: 2 },
-    { argv: ["key", "revoke", "nobody"], code: 1 },
-    { argv: ["account", "pause", "nobody"], code: 1 },
-    { argv: ["--help"], code: 0 },
-    { argv: ["--version"], code: 0 },
-  ])("$code for $argv", async ({ argv, code }) => {
-    expect((await gateway.cli(argv)).code).toBe(code);
+  test("0 for what was done, 1 for what was refused, 2 for what was not understood", async () => {
+    const expected = [
+      { argv: ["--help"], code: 0 },
+      { argv: ["--version"], code: 0 },
+      { argv: ["key", "revoke", "nobody"], code: 1 },
+      { argv: ["account", "pause", "nobody"], code: 1 },
+      { argv: ["acount", "list"], code: 2 },
+      { argv: ["requests", "--limit", "0"], code: 2 },
+      { argv: ["key", "create"], code: 2 },
+      { argv: ["--data-dir"], code: 2 },
+    ];
+    const seen = expected.map(async ({ argv }) => ({ argv, code: (await gateway.cli(argv)).code }));
+    expect(await Promise.all(seen)).toEqual(expected);
   });
 
   test("config check lists every mistake and exits with 1", async () => {
