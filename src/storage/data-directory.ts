@@ -1,4 +1,14 @@
-import { chmodSync, closeSync, constants, lstatSync, mkdirSync, openSync, readdirSync, type Stats } from "node:fs";
+import {
+  accessSync,
+  chmodSync,
+  closeSync,
+  constants,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  type Stats,
+} from "node:fs";
 import { join } from "node:path";
 import { err, ok, type Result } from "../kernel/result.ts";
 
@@ -29,6 +39,14 @@ export function makePrivateDirectory(path: string): void {
   if (!isOurs(stats))
     throw new Error(`Cannot use ${path}: it belongs to the user ${stats.uid}; run: chown ${uid()} ${path}`);
   if ((stats.mode & 0o077) !== 0) chmodSync(path, 0o700);
+}
+
+/**
+ * SQLite opens its files for reading when that is all it gets, so a read-only disk has to be found here.
+ * @throws the system's error
+ */
+export function requireWritable(path: string): void {
+  accessSync(path, constants.W_OK);
 }
 
 /**

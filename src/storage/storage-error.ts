@@ -1,3 +1,5 @@
+import { describeDiskProblem } from "./disk-problem.ts";
+
 /** Another process has this data directory open. Two writers would count and bench behind each other's back. */
 export class DataDirectoryInUse extends Error {
   readonly directory: string;
@@ -28,4 +30,19 @@ export class DatabaseDamaged extends Error {
     super(`Cannot migrate ${path}: it is damaged (${complaint}); restore it from a backup`);
     this.name = "DatabaseDamaged";
   }
+}
+
+/** The disk does not let the gateway keep its files there. */
+export class DataDirectoryUnusable extends Error {
+  constructor(directory: string, problem: string, cause: unknown) {
+    super(`Cannot use the data directory ${directory}: ${problem}`, { cause });
+    this.name = "DataDirectoryUnusable";
+  }
+}
+
+/** Turns what the disk said while `directory` was opened into a sentence; gives back everything else. */
+export function explainOpening(directory: string, cause: unknown): unknown {
+  const isExplained = [DataDirectoryInUse, SchemaTooNew, DatabaseDamaged].some((kind) => cause instanceof kind);
+  const problem = isExplained ? null : describeDiskProblem(cause);
+  return problem === null ? cause : new DataDirectoryUnusable(directory, problem, cause);
 }

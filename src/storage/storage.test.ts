@@ -1,15 +1,25 @@
 import { Database } from "bun:sqlite";
 import { afterAll, expect, test } from "bun:test";
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ClientKeyRecord, StoredAccount } from "../control/ports.ts";
+import { StoreUnavailable } from "../control/store-unavailable.ts";
 import { clientKeyId } from "../domain/access/client-key-id.ts";
 import { accountId } from "../domain/account/account.ts";
 import { err, ok } from "../kernel/result.ts";
 import { epochMs } from "../kernel/time.ts";
 import { openStorage } from "./storage.ts";
-import { DatabaseDamaged, DataDirectoryInUse, SchemaTooNew } from "./storage-error.ts";
+import { DatabaseDamaged, DataDirectoryInUse, DataDirectoryUnusable, SchemaTooNew } from "./storage-error.ts";
 
 const root = mkdtempSync(join(tmpdir(), "storage-"));
 afterAll(() => rmSync(root, { recursive: true }));
@@ -204,4 +214,25 @@ test("passes the engine's own check, and reads on another thread", async () => {
   expect(await storage.requests.stats(epochMs(0))).toEqual([]);
   await storage.close();
   await expect(storage.requests.newest(10)).rejects.toThrow();
+});
+
+test("refuses to answer from a database that was moved away, until it is back", async () => {
+  const dataDir = freshDir();
+  const storage = await openStorage({ dataDir });
+  const path = join(dataDir, "gateway.db");
+  renameSync(path, `${path}.away`);
+  const refusal = storage.accounts.insert(account);
+  await expect(refusal).rejects.toThrow(StoreUnavailable);
+  await expect(refusal).rejects.toThrow(`Cannot use ${path}: the file was moved or removed`);
+  renameSync(`${path}.away`, path);
+  expect(await storage.accounts.insert(account)).toEqual(ok(undefined));
+  await storage.close();
+});
+
+test("says in one sentence why a path cannot be the data directory", async () => {
+  const file = join(mkdtempSync(join(root, "d-")), "file");
+  writeFileSync(file, "");
+  await expect(openStorage({ dataDir: file })).rejects.toThrow(
+    new DataDirectoryUnusable(file, "it is not a directory (EEXIST)", null),
+  );
 });

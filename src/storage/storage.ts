@@ -3,7 +3,14 @@ import type { AccountStore, ClientKeyStore, RequestReader } from "../control/por
 import { err, ok, type Result } from "../kernel/result.ts";
 import { createAccountStore } from "./account-store.ts";
 import { createClientKeyStore } from "./client-key-store.ts";
-import { checkDataDirectory, dataPathsOf, makePrivateDirectory, makePrivateFile } from "./data-directory.ts";
+import {
+  checkDataDirectory,
+  type DataPaths,
+  dataPathsOf,
+  makePrivateDirectory,
+  makePrivateFile,
+  requireWritable,
+} from "./data-directory.ts";
 import { createDataKeyStore, type SqliteDataKeyStore } from "./data-key-store.ts";
 import { lockDirectory } from "./directory-lock.ts";
 import { migrateToLatest } from "./migrate.ts";
@@ -13,6 +20,7 @@ import type { ReadHandle, Schema, WriteHandle } from "./schema.ts";
 import { bunSqliteDialect, sqliteDialect } from "./sqlite/bun-sqlite-dialect.ts";
 import { openDatabase } from "./sqlite/open-database.ts";
 import { createReadConnection } from "./sqlite/read-connection.ts";
+import { explainOpening } from "./storage-error.ts";
 
 export type Storage = {
   readonly accounts: AccountStore;
@@ -30,11 +38,19 @@ export type Storage = {
 
 /**
  * Makes the data directory when it is absent, takes it for this process, and brings the schema up to date.
- * @throws DataDirectoryInUse, SchemaTooNew, DatabaseDamaged
+ * @throws DataDirectoryInUse, DataDirectoryUnusable, SchemaTooNew, DatabaseDamaged
  */
 export async function openStorage({ dataDir }: { readonly dataDir: string }): Promise<Storage> {
-  const paths = dataPathsOf(dataDir);
+  try {
+    return await open(dataPathsOf(dataDir));
+  } catch (cause) {
+    throw explainOpening(dataDir, cause);
+  }
+}
+
+async function open(paths: DataPaths): Promise<Storage> {
   makePrivateDirectory(paths.directory);
+  requireWritable(paths.directory);
   const lock = lockDirectory(paths.directory, paths.lock);
   try {
     makePrivateFile(paths.database);

@@ -2,7 +2,8 @@ import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Ledger } from "../../gateway/ports.ts";
 import type { EpochMs } from "../../kernel/time.ts";
-import { dataPathsOf, makePrivateDirectory } from "../data-directory.ts";
+import { type DataPaths, dataPathsOf, makePrivateDirectory } from "../data-directory.ts";
+import { explainOpening } from "../storage-error.ts";
 import { createIngestProgress, type IngestEvent } from "./ingest-progress.ts";
 import { startIngestThread } from "./ingest-thread.ts";
 import type { SegmentState } from "./protocol.ts";
@@ -61,7 +62,7 @@ const TYPICAL_LINE_BYTES = 250;
  */
 export async function openLedger({ dataDir, now, onEvent, limits }: LedgerOptions): Promise<SpooledLedger> {
   const paths = dataPathsOf(dataDir);
-  makePrivateDirectory(paths.spool);
+  makeSpoolDirectory(paths);
   let isStopped = false;
 
   const handOver = (segment: SegmentState): void => {
@@ -130,6 +131,14 @@ export async function openLedger({ dataDir, now, onEvent, limits }: LedgerOption
       await thread.stop(STOP_GRACE_MS);
     },
   };
+}
+
+function makeSpoolDirectory({ directory, spool }: DataPaths): void {
+  try {
+    makePrivateDirectory(spool);
+  } catch (cause) {
+    throw explainOpening(directory, cause);
+  }
 }
 
 function earlierSegments(spoolDir: string): SegmentState[] {

@@ -1,4 +1,5 @@
 import type { Database, SQLQueryBindings } from "bun:sqlite";
+import { statSync } from "node:fs";
 import {
   CompiledQuery,
   type DatabaseConnection,
@@ -9,11 +10,15 @@ import {
   SqliteIntrospector,
   SqliteQueryCompiler,
 } from "kysely";
+import { StoreUnavailable } from "../../control/store-unavailable.ts";
+import { describeDiskProblem } from "../disk-problem.ts";
 import { isBusy } from "./sqlite-error.ts";
 
-/** How long a statement is tried again while another connection holds the lock. The event loop runs in between. */
+/** How long another connection may hold the lock until statements are refused. The event loop runs in between. */
 const BUSY_DEADLINE_MS = 5000;
 const BUSY_PAUSE_MS = 20;
+/** Refusals further apart than this come from two locks, not from one. */
+const SAME_LOCK_MS = 1000;
 
 /** Kysely turns migrations into one transaction each only when the adapter says that DDL can be rolled back: here it can. */
 class TransactionalSqliteAdapter extends SqliteAdapter {
@@ -35,6 +40,7 @@ export function sqliteDialect(connection: DatabaseConnection): Dialect {
   };
 }
 
+/** Its queries throw StoreUnavailable when the file is locked, full, read-only, moved or removed. */
 export function bunSqliteDialect(database: Database): Dialect {
   return sqliteDialect(connectionTo(database));
 }
@@ -57,14 +63,25 @@ function driverOf(connection: DatabaseConnection): Driver {
 }
 
 function connectionTo(database: Database): DatabaseConnection {
+  const path = database.filename;
+  const inode = inodeOf(path);
+  // Statements wait in a queue: what one has waited for a lock counts for those behind it, or the tenth waits a minute.
+  let lockedSinceMs = 0;
+  let lockedUntilMs = Number.NEGATIVE_INFINITY;
+  const mayWait = (nowMs: number): boolean => {
+    if (nowMs - lockedUntilMs > SAME_LOCK_MS) lockedSinceMs = nowMs;
+    lockedUntilMs = nowMs;
+    return nowMs - lockedSinceMs < BUSY_DEADLINE_MS;
+  };
   return {
     async executeQuery<Row>(query: CompiledQuery): Promise<QueryResult<Row>> {
-      const deadline = performance.now() + BUSY_DEADLINE_MS;
       for (;;) {
+        // In WAL mode the engine does not notice: what it takes then is lost with the old file.
+        if (inodeOf(path) !== inode) throw new StoreUnavailable(`Cannot use ${path}: ${MOVED}`, {});
         try {
           return execute<Row>(database, query);
         } catch (cause) {
-          if (!isBusy(cause) || performance.now() > deadline) throw cause;
+          if (!isBusy(cause) || !mayWait(performance.now())) throw explained(path, cause);
         }
         await Bun.sleep(BUSY_PAUSE_MS);
       }
@@ -73,6 +90,18 @@ function connectionTo(database: Database): DatabaseConnection {
       throw new Error("Cannot stream a query: every list has a limit, ask for it at once");
     },
   };
+}
+
+const MOVED = "the file was moved or removed while the gateway runs; put it back, or restart the gateway";
+
+/** Null for a database in memory and for a file that is gone. */
+function inodeOf(path: string): number | null {
+  return statSync(path, { throwIfNoEntry: false })?.ino ?? null;
+}
+
+function explained(path: string, cause: unknown): unknown {
+  const problem = describeDiskProblem(cause);
+  return problem === null ? cause : new StoreUnavailable(`Cannot use ${path}: ${problem}`, { cause });
 }
 
 function execute<Row>(database: Database, query: CompiledQuery): QueryResult<Row> {
