@@ -160,7 +160,7 @@ function adminApp({ ledger, storage, log }: Parts, plane: DataPlane, accounts: A
     inspector: inspectorOf(storage, () => ledgerLagOf(ledger.stats())),
     version: VERSION,
     dataPlaneUrl: () => plane.url,
-    onError: (cause) => log.error("The admin API failed", { error: cause.message }),
+    onError: (cause) => log.error("The admin API failed", { error: cause }),
   });
 }
 

@@ -72,7 +72,7 @@ export function createDataPlane(needs: DataPlaneNeeds): DataPlane {
   observer = createObserver(log, metrics);
   const reportBug = (cause: unknown) =>
     log.error("The gateway failed inside; this is a bug", {
-      error: cause instanceof Error ? cause.message : String(cause),
+      error: cause,
     });
 
   return {
@@ -189,9 +189,7 @@ function createBackground(log: Log) {
   return {
     add(work: Promise<void>) {
       const supervised: Promise<void> = work
-        .catch((cause: unknown) =>
-          log.error("Work beside a request failed", { error: cause instanceof Error ? cause.message : String(cause) }),
-        )
+        .catch((cause: unknown) => log.error("Work beside a request failed", { error: cause }))
         .finally(() => running.delete(supervised));
       running.add(supervised);
     },
