@@ -14,7 +14,7 @@ export const COMMANDS = {
   sim: { level: "production", args: [...RUN, "sim/main.ts"] },
   test: { level: "all", args: ["test"] },
   "test:e2e": { level: "all", args: ["test", EVERY_FOLDER, "./test/e2e/"] },
-  "test:long": { level: "all", args: ["test", EVERY_FOLDER, "--timeout=600000", "./test/long/"] },
+  "test:long": { level: "all", args: [...RUN, "tools/test-long.ts"] },
   "test:clients": { level: "all", args: [...RUN, "tools/test-clients.ts"] },
   check: { level: "all", args: [...RUN, "tools/check.ts"] },
   build: { level: "all", args: [...RUN, "tools/build.ts"] },
