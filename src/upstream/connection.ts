@@ -72,7 +72,8 @@ export class Connection {
     const writtenBytes = socket.write(bytes, 0, lengthBytes);
     if (writtenBytes < 0) return -1;
     if (writtenBytes < lengthBytes) {
-      this.#unsent.push({ bytes: bytes.slice(writtenBytes, lengthBytes), offset: 0 });
+      // A copy, which Buffer.slice would not be: the caller writes the next request into these bytes.
+      this.#unsent.push({ bytes: new Uint8Array(bytes.subarray(writtenBytes, lengthBytes)), offset: 0 });
       if (body !== null) this.#unsent.push({ bytes: body, offset: 0 });
       return writtenBytes;
     }

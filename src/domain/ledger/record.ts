@@ -43,7 +43,7 @@ export type LedgerSettle = {
   /** The status that the client saw; null when it left before one was sent. */
   readonly status: number | null;
   readonly outcome: Exclude<RequestOutcome, "in_flight" | "interrupted">;
-  /** The account that gave the relayed answer; null when none did. */
+  /** The account that gave the relayed answer, else the last one tried; null when none was. */
   readonly accountId: AccountId | null;
   /** Requests sent upstream for this one, 0 when refused. */
   readonly attempts: number;
