@@ -265,6 +265,32 @@ test("a body that throws is reported, and ends its connection alone", async () =
   expect(String(answer?.body)).toBe("here");
 });
 
+test.each(["resume", "cancel"] as const)(
+  "a body that throws at %s is reported, and the next client is served",
+  async (act) => {
+    const broken = scriptedBody();
+    broken[act] = () => {
+      throw new Error("a bug");
+    };
+    using started = start(async (call) => (call.method === "GET" ? streamed(broken) : echo(call)));
+    using client = await connect(started.port);
+    client.send(GET);
+    await client.until((received) => received.includes("\r\n\r\n"));
+    client.socket.pause();
+    while (!broken.isPaused) broken.push(new Uint8Array(1_000_000));
+    if (act === "cancel") started.clock.advance(61_000);
+    else client.socket.resume();
+    await client.closed();
+    await eventually(() => started.listener.connections === 0);
+    expect(started.errors).toEqual([new Error("a bug")]);
+    expect(started.listener.active).toBe(0);
+    using other = await connect(started.port);
+    other.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nhere");
+    const [answer] = await other.answers(1);
+    expect(String(answer?.body)).toBe("here");
+  },
+);
+
 describe("a client that leaves", () => {
   const ways = [
     { way: "with a reset", leave: (socket: { terminate(): void }) => socket.terminate() },

@@ -110,10 +110,14 @@ export class Connection implements CallSource, AnswerOwner {
     if (call !== null) this.#room.active -= 1;
     this.#reading?.end(err("client_gone"));
     this.#reading = null;
-    // First the body, so that its reader hears who left; then whoever waits for the signal.
-    this.#writer.cancel();
-    call?.leave();
     this.#room.onClosed(this);
+    try {
+      // First the body, so that its reader hears who left; then whoever waits for the signal.
+      this.#writer.cancel();
+      call?.leave();
+    } catch (cause) {
+      this.#room.onError(cause);
+    }
   }
 
   /** Ends the connection with a reset, now. */
