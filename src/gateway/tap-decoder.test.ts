@@ -47,7 +47,8 @@ describe("a body", () => {
     const random = Buffer.from(Array.from({ length: 40_000 }, (_, index) => (index * 7_919) % 251));
     await decoder.write(zlib.gzipSync(random).subarray(0, -20));
     await decoder.finish();
-    expect(decoder.hasGivenUp).toBe(true);
+    // It can tell that the body is not whole: that is not blindness.
+    expect(decoder.hasGivenUp).toBe(false);
     expect(text().length).toBeGreaterThan(0);
   });
 

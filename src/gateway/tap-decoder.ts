@@ -24,6 +24,7 @@ export function createTapDecoder(contentEncoding: string, onBytes: (bytes: Uint8
   let decodedBytes = 0;
   let backlogBytes = 0;
   let hasGivenUp = stream === null;
+  let isEnding = false;
   const finished = Promise.withResolvers<void>();
   // Not Promise.race with `finished`: that would keep one reaction for every chunk until the stream ends.
   const writing = new Set<() => void>();
@@ -46,8 +47,14 @@ export function createTapDecoder(contentEncoding: string, onBytes: (bytes: Uint8
       onBytes(bytes);
     }
   });
-  // A cut body ends in the middle of a block: what was decoded so far stands, the rest is unknown.
-  stream?.on("error", giveUp);
+  stream?.on("error", () => {
+    // Nothing more comes: the body was cut in the middle of a block, and what was decoded is what there was of it.
+    if (isEnding) {
+      over();
+    } else {
+      giveUp();
+    }
+  });
   stream?.on("end", over);
   stream?.on("close", over);
 
@@ -78,6 +85,7 @@ export function createTapDecoder(contentEncoding: string, onBytes: (bytes: Uint8
     },
     finish() {
       if (!hasGivenUp) {
+        isEnding = true;
         stream?.end();
       } else {
         finished.resolve();

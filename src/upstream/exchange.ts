@@ -1,4 +1,10 @@
-import type { UpstreamFailure, UpstreamFailureKind, UpstreamRequest, UpstreamResponse } from "../gateway/ports.ts";
+import type {
+  UpstreamDeadlines,
+  UpstreamFailure,
+  UpstreamFailureKind,
+  UpstreamRequest,
+  UpstreamResponse,
+} from "../gateway/ports.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import type { Origin } from "./base-url.ts";
 import type { Connection, ConnectionUser } from "./connection.ts";
@@ -40,7 +46,9 @@ const JOINED_BODY_BYTES = 16_384;
 export class Exchange implements ConnectionUser, BodySource, Timed {
   deadlineIndex = -1;
   readonly #room: ExchangeRoom;
-  readonly #request: UpstreamRequest;
+  readonly #limits: UpstreamDeadlines;
+  /** Null once the connection has it: a stream that runs for an hour must not hold the request that began it. */
+  #requestBody: Uint8Array | null;
   readonly #origin: Origin;
   readonly #signal: AbortSignal;
   readonly #onAbort = () => this.fail("aborted", "the caller aborted");
@@ -61,7 +69,8 @@ export class Exchange implements ConnectionUser, BodySource, Timed {
 
   constructor({ room, request, origin, head, signal, settle }: ExchangeOptions) {
     this.#room = room;
-    this.#request = request;
+    this.#limits = request.deadlines;
+    this.#requestBody = request.body;
     this.#origin = origin;
     this.#signal = signal;
     this.#head = head;
@@ -102,20 +111,20 @@ export class Exchange implements ConnectionUser, BodySource, Timed {
   }
 
   checkDeadlines(nowMs: number): void {
-    const { deadlines } = this.#request;
+    const limits = this.#limits;
     if (nowMs >= this.#totalEndsAtMs) {
-      this.fail("total_timeout", `it took longer than ${deadlines.totalMs} ms`);
+      this.fail("total_timeout", `it took longer than ${limits.totalMs} ms`);
       return;
     }
     if (nowMs < this.#phaseEndsAtMs) return;
     if (this.#phase === "connecting") {
-      this.fail("connect_timeout", `no connection within ${deadlines.connectMs} ms`);
+      this.fail("connect_timeout", `no connection within ${limits.connectMs} ms`);
     } else if (this.#phase === "writing") {
-      this.fail("headers_timeout", `no request byte was accepted for ${deadlines.headersMs} ms`);
+      this.fail("headers_timeout", `no request byte was accepted for ${limits.headersMs} ms`);
     } else if (this.#phase === "waiting") {
-      this.fail("headers_timeout", `no response head within ${deadlines.headersMs} ms`);
+      this.fail("headers_timeout", `no response head within ${limits.headersMs} ms`);
     } else if (this.#phase === "body" && this.#body?.isReading === true) {
-      this.fail("idle_timeout", `no body byte for ${deadlines.idleMs} ms`);
+      this.fail("idle_timeout", `no body byte for ${limits.idleMs} ms`);
     }
   }
 
@@ -127,7 +136,7 @@ export class Exchange implements ConnectionUser, BodySource, Timed {
 
   // hot path
   resumeReading(): void {
-    this.#phaseEndsAtMs = this.#room.deadlines.after(this.#request.deadlines.idleMs);
+    this.#phaseEndsAtMs = this.#room.deadlines.after(this.#limits.idleMs);
     this.#connection?.resume();
   }
 
@@ -154,14 +163,14 @@ export class Exchange implements ConnectionUser, BodySource, Timed {
       else if (step.kind === "head") this.#onHead(step.head, step.rest);
       return;
     }
-    this.#phaseEndsAtMs = this.#room.deadlines.after(this.#request.deadlines.idleMs);
+    this.#phaseEndsAtMs = this.#room.deadlines.after(this.#limits.idleMs);
     this.#body?.accept(chunk);
   }
 
   onProgress(isComplete: boolean): void {
     this.#wasSent = true;
     if (this.#phase !== "writing") return;
-    this.#phaseEndsAtMs = this.#room.deadlines.after(this.#request.deadlines.headersMs);
+    this.#phaseEndsAtMs = this.#room.deadlines.after(this.#limits.headersMs);
     if (isComplete) this.#phase = "waiting";
   }
 
@@ -183,7 +192,7 @@ export class Exchange implements ConnectionUser, BodySource, Timed {
   // hot path
   #begin(connection: Connection): boolean {
     const { scratch, deadlines } = this.#room;
-    const { body } = this.#request;
+    const body = this.#requestBody;
     const head = this.#head;
     const joinedBytes = body !== null && body.length <= JOINED_BODY_BYTES ? body.length : 0;
     const lengthBytes = head.length + joinedBytes;
@@ -199,9 +208,10 @@ export class Exchange implements ConnectionUser, BodySource, Timed {
       return false;
     }
     this.#head = "";
+    this.#requestBody = null;
     this.#wasSent = writtenBytes > 0;
     this.#phase = connection.isWriting ? "writing" : "waiting";
-    this.#phaseEndsAtMs = deadlines.after(this.#request.deadlines.headersMs);
+    this.#phaseEndsAtMs = deadlines.after(this.#limits.headersMs);
     return true;
   }
 
