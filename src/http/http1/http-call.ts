@@ -59,13 +59,16 @@ export class HttpCall implements Call {
   // hot path
   header(name: string): string | null {
     const wanted = name.toLowerCase();
+    const text = this.#text;
     const spans = this.#spans;
     let joined: string | null = null;
     for (let at = 0; at < spans.length; at += 4) {
       const start = spans[at] ?? 0;
       const end = spans[at + 1] ?? 0;
-      if (end - start !== wanted.length || this.#text.slice(start, end).toLowerCase() !== wanted) continue;
-      const value = this.#text.slice(spans[at + 2], spans[at + 3]);
+      // Length and first letter rule out nearly every field before a string is made.
+      if (end - start !== wanted.length || (text.charCodeAt(start) | 0x20) !== (wanted.charCodeAt(0) | 0x20)) continue;
+      if (text.slice(start, end).toLowerCase() !== wanted) continue;
+      const value = text.slice(spans[at + 2], spans[at + 3]);
       joined = joined === null ? value : `${joined}, ${value}`;
     }
     return joined;
