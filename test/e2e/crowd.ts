@@ -72,8 +72,8 @@ function startMember(args: readonly string[]) {
   const lines = linesOf(child.stdout);
   return {
     ask() {
-      child.stdin.write("report\n");
-      child.stdin.flush();
+      void child.stdin.write("report\n");
+      void child.stdin.flush();
     },
     async line(): Promise<CrowdReport> {
       const timer = setTimeout(() => child.kill("SIGKILL"), LINE_WAIT_MS);

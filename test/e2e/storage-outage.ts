@@ -6,8 +6,8 @@ import { sendMessage } from "./message-client.ts";
 
 /** A way in which the database or the disk goes away for a while, under a running gateway. */
 export type Outage = {
-  begin(dataDir: string): Promise<void> | void;
-  end(dataDir: string): Promise<void> | void;
+  begin(dataDir: string): void;
+  end(dataDir: string): void;
   /** What the operator must read in the log while it lasts. */
   readonly warning: RegExp;
 };
@@ -82,7 +82,7 @@ async function outageUnder(
   };
   const workers = Array.from({ length: WORKERS }, () => sendSteadily(gateway, traffic));
   await Bun.sleep(CALM_MS);
-  await outage.begin(dataDir);
+  outage.begin(dataDir);
   traffic.phase = "during";
   const [created, paused] = await Promise.all([
     timed(gateway.cli(["key", "create", "in-outage"])),

@@ -8,6 +8,8 @@ import {
   readdirSync,
   renameSync,
   rmSync,
+  truncateSync,
+  writeFileSync,
   writeSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -113,6 +115,48 @@ export function mountSmallDisk(
     },
   };
 }
+
+/** A small ext4 disk on a loop device; null where that is not allowed. `fail` does what the kernel does on a bad sector. */
+export function mountFailingDisk(sizeBytes: number): FailingDisk | null {
+  const folder = mkdtempSync(join(tmpdir(), "bccf-ext4-"));
+  const image = join(folder, "image");
+  const path = join(folder, "disk");
+  mkdirSync(path);
+  const run = (...argv: string[]) => Bun.spawnSync(argv, { stdout: "ignore", stderr: "ignore" }).exitCode === 0;
+  const mount = () => run("mount", "-o", "loop", image, path);
+  writeFileSync(image, "");
+  truncateSync(image, sizeBytes);
+  const unmount = () => {
+    run("umount", path);
+    rmSync(folder, { recursive: true, force: true });
+  };
+  if (process.geteuid?.() !== 0 || !run("mkfs.ext4", "-q", image) || !mount()) {
+    unmount();
+    return null;
+  }
+  return {
+    path,
+    fail() {
+      // With clean pages the next write through a map has to ask the disk.
+      run("sync", "-f", path);
+      run("mount", "-o", "remount,abort", path);
+    },
+    repair() {
+      run("umount", path);
+      run("fsck.ext4", "-y", image);
+      if (!mount()) throw new Error(`Cannot mount ${image} again`);
+    },
+    unmount,
+  };
+}
+
+export type FailingDisk = {
+  readonly path: string;
+  fail(): void;
+  /** Only when nobody uses it. */
+  repair(): void;
+  unmount(): void;
+};
 
 /** True when an immutable flag stops writes through descriptors that are open already: as root, on ext4. */
 export function canFreeze(): boolean {
