@@ -83,11 +83,11 @@ function spawnPinned(options: SpawnOptions & { readonly home: string }, stderrPa
       return next.value;
     },
     say(line) {
-      child.stdin.write(`${line}\n`);
-      child.stdin.flush();
+      void child.stdin.write(`${line}\n`);
+      void child.stdin.flush();
     },
     endInput() {
-      child.stdin.end();
+      void child.stdin.end();
     },
     async stop() {
       if (child.exitCode !== null || child.signalCode !== null) return;

@@ -59,7 +59,3 @@ export function rateLimitedStep(retryAfterSeconds?: number): StatusStep {
   const headers = retryAfterSeconds === undefined ? {} : { "retry-after": String(retryAfterSeconds) };
   return { kind: "status", status: 429, headers };
 }
-
-export function overloadedStep(): StatusStep {
-  return { kind: "status", status: 529 };
-}

@@ -140,11 +140,14 @@ describe("what comes back", () => {
     for (const pieceBytes of [1e6, 7, 1]) {
       if (answer.length / pieceBytes > 1_000) continue;
       using server = startServer({
-        async onRequest(peer) {
-          for (let at = 0; at < answer.length; at += pieceBytes) {
-            peer.write(answer.slice(at, at + pieceBytes));
-            if (pieceBytes < 1e6) await Bun.sleep(0);
-          }
+        onRequest(peer) {
+          const writePieces = async () => {
+            for (let at = 0; at < answer.length; at += pieceBytes) {
+              peer.write(answer.slice(at, at + pieceBytes));
+              if (pieceBytes < 1e6) await Bun.sleep(0);
+            }
+          };
+          void writePieces();
         },
       });
       const response = answered(await upstream.send(request(server.url), NEVER));
