@@ -5,7 +5,7 @@ import { type Environment, renderProblems } from "./config/config.ts";
 import { type LoadedConfig, loadConfig } from "./config/load-config.ts";
 import { readFile } from "./config/read-file.ts";
 import { type Demo, startDemo } from "./demo.ts";
-import { WrongMasterKey } from "./keyring/keyring-error.ts";
+import { MasterKeyRefused, WrongMasterKey } from "./keyring/keyring-error.ts";
 
 /** sysexits.h EX_CONFIG: a supervisor must not restart what only a person can mend. */
 const EXIT_CONFIG = 78;
@@ -79,7 +79,7 @@ async function run({ config, secrets, warnings }: LoadedConfig, demo: Demo | nul
     // A listener that did open would keep the process alive, with nobody able to administer it.
     await app?.stop();
     await demo?.stop();
-    return cause instanceof WrongMasterKey ? EXIT_CONFIG : EXIT.refused;
+    return cause instanceof WrongMasterKey || cause instanceof MasterKeyRefused ? EXIT_CONFIG : EXIT.refused;
   }
   const code = await signals.untilStopped(app);
   await demo?.stop();

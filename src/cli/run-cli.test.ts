@@ -30,7 +30,7 @@ describe("exit codes", () => {
     [["account", "list", "--wat"]],
     [["account", "show"]],
     [["account", "show", "a", "b"]],
-    [["account", "add", "work", "--key-stdin"]],
+    [["account", "add", "work", "--provider", "anthropic"]],
     [["account", "add", "work", "--provider", "other", "--key-stdin"]],
     [[...ADD]],
     [[...ADD, "--key-stdin", "--bearer-stdin"]],

@@ -95,7 +95,6 @@ export const SETTINGS = {
     idleMs: span({ fallback: 120_000, help: "longest silence between two reads from upstream" }),
     totalMs: span({ fallback: 600_000, help: "one upstream request, not streamed" }),
     streamTotalMs: span({ fallback: 3_600_000, help: "one upstream request, streamed" }),
-    bodyMs: span({ fallback: 300_000, help: "until a client has sent its whole request body" }),
     pingAfterMs: span({ fallback: 15_000, help: "silence after which a stream to the client gets a ping" }),
   },
   limits: {
@@ -106,7 +105,6 @@ export const SETTINGS = {
       fallback: 536_870_912,
       help: "request bodies held at one time, all together",
     }),
-    adminBodyBytes: integer({ min: 1024, max: 67_108_864, fallback: 1_048_576, help: "largest request body on /api" }),
     maxConnections: integer({ min: 1, max: 1_000_000, fallback: 20_000, help: "client connections at one time" }),
   },
   queue: {

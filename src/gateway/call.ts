@@ -1,7 +1,7 @@
 import type { RequestId } from "../domain/ledger/record.ts";
 import type { Result } from "../kernel/result.ts";
 import type { EpochMs } from "../kernel/time.ts";
-import type { HeaderField, PushBody } from "./ports.ts";
+import type { GoneSignal, HeaderField, PushBody } from "./ports.ts";
 
 /** Why a request body could not be read. */
 export type BodyProblem = "too_large" | "client_gone" | "too_slow";
@@ -21,7 +21,7 @@ export type Call = {
   readonly declaredBytes: number | null;
   /**
    * Reads the whole body once. Stops at `limitBytes` without buffering more. `reserve` is asked before bytes are
-   * kept and may say no, which ends the read as "over_budget".
+   * kept, piece by piece, and may say no, which ends the read as "over_budget".
    */
   readBody(
     limitBytes: number,
@@ -30,7 +30,7 @@ export type Call = {
   /** The caller is known: lifts the listener's short idle limit. From here the gateway's own deadlines hold. */
   admitted(): void;
   /** Aborts when the client leaves. */
-  readonly signal: AbortSignal;
+  readonly signal: GoneSignal;
   readonly acceptedAtMs: EpochMs;
 };
 

@@ -9,11 +9,18 @@ import type { DurationMs, EpochMs } from "../kernel/time.ts";
 /** Name as received (case kept where the wire kept it) and value, in wire order. Repeated names are repeated entries. */
 export type HeaderField = readonly [name: string, value: string];
 
+/** Tells that nobody waits any more. Every `AbortSignal` is one; the listener has a cheaper one of its own. */
+export interface GoneSignal {
+  readonly aborted: boolean;
+  addEventListener(type: "abort", listener: () => void): void;
+  removeEventListener(type: "abort", listener: () => void): void;
+}
+
 /** Wall clock and waiting, so that tests own the time. */
 export interface Clock {
   now(): EpochMs;
   /** Resolves after `span`, or at once when `signal` aborts. Never rejects. */
-  sleep(span: DurationMs, signal: AbortSignal): Promise<void>;
+  sleep(span: DurationMs, signal: GoneSignal): Promise<void>;
   /** Calls back about every `span` until the returned function is called. Does not keep the process alive. */
   every(span: DurationMs, callback: () => void): () => void;
 }
@@ -147,5 +154,5 @@ export interface Upstream {
    * Sends one request, once: no hidden retry, no redirect, no decompression. Resolves when the headers are complete.
    * Never rejects. When `signal` aborts, in any phase, the connection is destroyed within 100 ms.
    */
-  send(request: UpstreamRequest, signal: AbortSignal): Promise<Result<UpstreamResponse, UpstreamFailure>>;
+  send(request: UpstreamRequest, signal: GoneSignal): Promise<Result<UpstreamResponse, UpstreamFailure>>;
 }

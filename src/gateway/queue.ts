@@ -1,6 +1,6 @@
 import type { DurationMs, EpochMs } from "../kernel/time.ts";
 import { durationMs, elapsed } from "../kernel/time.ts";
-import type { Clock } from "./ports.ts";
+import type { Clock, GoneSignal } from "./ports.ts";
 
 /** Where requests wait while every account rests. Bounded in number and in time. */
 export interface Queue {
@@ -9,7 +9,7 @@ export interface Queue {
    * Waits until `untilMs`. "full" and "too_far" refuse at once; "gone" when the client left. `waitedMs`: what this
    * request has waited before; it counts towards the limit. The span in the outcome is what this call waited.
    */
-  wait(untilMs: EpochMs, waitedMs: DurationMs, signal: AbortSignal): Promise<QueueOutcome>;
+  wait(untilMs: EpochMs, waitedMs: DurationMs, signal: GoneSignal): Promise<QueueOutcome>;
 }
 
 export type QueueOutcome = { readonly kind: "ready" | "full" | "too_far" | "gone"; readonly waitedMs: DurationMs };

@@ -34,6 +34,7 @@ test.each([
   expect(answer.headers).toEqual([
     ["content-type", "application/json"],
     ["x-content-type-options", "nosniff"],
+    ["request-id", ID],
     ["x-better-ccflare-request-id", "request-1"],
     ["x-better-ccflare-attempts", "2"],
   ]);

@@ -75,6 +75,8 @@ export function refusalAnswer(refusal: Refusal, id: RequestId, attempts = 0): An
     headers: [
       ["content-type", "application/json"],
       ["x-content-type-options", "nosniff"],
+      // Where the SDKs look for it. Upstream had no part in this answer, so there is no other id.
+      ["request-id", id],
       ...gatewayHeaders(id, attempts),
       ...(refusal.retryAfterSeconds === undefined ? [] : [["retry-after", String(refusal.retryAfterSeconds)] as const]),
     ],

@@ -37,6 +37,8 @@ export function relay(walk: Walk, answer: HeldAnswer, outcome: AttemptOutcome, r
   return {
     status,
     headers,
+    // Unchanged bytes have an unchanged length: a large answer needs no chunks.
+    contentLength: response.contentLength,
     body: meteredBody({
       walk,
       rooms,

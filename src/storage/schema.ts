@@ -46,7 +46,7 @@ export type ClientKeysTable = {
   last_used_at_ms: number | null;
 };
 
-/** One row per request. Retention: 30 days by default (`cleanup`). Ordered by id, which is ordered by time. */
+/** One row per request. Retention: until an operator deletes (docs/guide/backup-and-upgrade.md). Ordered by id, which is ordered by time. */
 export type RequestsTable = {
   id: string;
   started_at_ms: number;

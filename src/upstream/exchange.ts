@@ -1,4 +1,5 @@
 import type {
+  GoneSignal,
   UpstreamDeadlines,
   UpstreamFailure,
   UpstreamFailureKind,
@@ -32,7 +33,7 @@ export type ExchangeOptions = {
   readonly origin: Origin;
   /** The whole head, one byte per character. Holds the credential: it is forgotten once written. */
   readonly head: string;
-  readonly signal: AbortSignal;
+  readonly signal: GoneSignal;
   readonly settle: (result: Result<UpstreamResponse, UpstreamFailure>) => void;
 };
 
@@ -50,7 +51,7 @@ export class Exchange implements ConnectionUser, BodySource, Timed {
   /** Null once the connection has it: a stream that runs for an hour must not hold the request that began it. */
   #requestBody: Uint8Array | null;
   readonly #origin: Origin;
-  readonly #signal: AbortSignal;
+  readonly #signal: GoneSignal;
   readonly #onAbort = () => this.fail("aborted", "the caller aborted");
   readonly #totalEndsAtMs: number;
   #head: string;

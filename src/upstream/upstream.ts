@@ -1,4 +1,5 @@
 import type {
+  GoneSignal,
   Upstream,
   UpstreamFailure,
   UpstreamFailureKind,
@@ -71,7 +72,7 @@ export function createUpstream(options: UpstreamOptions): UpstreamClient {
   });
 
   // hot path
-  function send(request: UpstreamRequest, signal: AbortSignal): Promise<Result<UpstreamResponse, UpstreamFailure>> {
+  function send(request: UpstreamRequest, signal: GoneSignal): Promise<Result<UpstreamResponse, UpstreamFailure>> {
     if (isStopped) return refusal("aborted", "the upstream client is stopped");
     if (signal.aborted) return refusal("aborted", "the caller aborted");
     const origin = findOrigin(request.baseUrl);

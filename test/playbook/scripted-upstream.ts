@@ -1,5 +1,6 @@
 import type {
   BodySink,
+  GoneSignal,
   HeaderField,
   PushBody,
   Upstream,
@@ -119,7 +120,7 @@ export type Reply =
 /** One request as upstream saw it. */
 export interface Sending {
   readonly request: UpstreamRequest;
-  readonly signal: AbortSignal;
+  readonly signal: GoneSignal;
   readonly body: ScriptedBody;
   reply(reply: Reply): void;
 }
@@ -157,7 +158,7 @@ export function createScriptedUpstream(): ScriptedUpstream {
 
 type SendingOptions = {
   readonly request: UpstreamRequest;
-  readonly signal: AbortSignal;
+  readonly signal: GoneSignal;
   resolve(result: Result<UpstreamResponse, UpstreamFailure>): void;
 };
 

@@ -3,6 +3,7 @@ import { bodyLimit } from "hono/body-limit";
 import { HTTPException } from "hono/http-exception";
 import type { AccountService } from "../../control/accounts.ts";
 import type { KeyService } from "../../control/keys.ts";
+import { StoreUnavailable } from "../../control/store-unavailable.ts";
 import { createAccountRoutes } from "./account-routes.ts";
 import { createKeyRoutes } from "./key-routes.ts";
 import { errorAnswer } from "./refusal-answer.ts";
@@ -53,6 +54,9 @@ export function createAdminApp(needs: AdminAppNeeds): AdminApp {
       return context.json(errorAnswer("request_invalid", `Cannot read the request: ${error.message}`), error.status);
     }
     needs.onError(error);
+    if (error instanceof StoreUnavailable) {
+      return context.json(errorAnswer("store_unavailable", error.message), 503);
+    }
     return context.json(errorAnswer("internal", "Cannot answer: the gateway failed inside; its log says why"), 500);
   });
   return { fetch: async (request) => app.fetch(request) };

@@ -201,10 +201,7 @@ export class Connection implements CallSource, AnswerOwner {
     const { declaredBytes } = call;
     if (declaredBytes === 0) return Promise.resolve(ok(NO_BODY));
     if (this.#reading !== null) throw new Error("Cannot read a request body: it was read before");
-    if (declaredBytes !== null) {
-      if (declaredBytes > limitBytes) return Promise.resolve(err("too_large"));
-      if (!reserve(declaredBytes)) return Promise.resolve(err("over_budget"));
-    }
+    if (declaredBytes !== null && declaredBytes > limitBytes) return Promise.resolve(err("too_large"));
     const reading = new BodyReading({ declaredBytes, limitBytes, reserve }, this.#room.nowMs);
     this.#reading = reading;
     const input = this.#intake.take();

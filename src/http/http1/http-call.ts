@@ -1,6 +1,6 @@
 import { type RequestId, requestId } from "../../domain/ledger/record.ts";
 import type { Call } from "../../gateway/call.ts";
-import type { HeaderField } from "../../gateway/ports.ts";
+import type { GoneSignal, HeaderField } from "../../gateway/ports.ts";
 import type { EpochMs } from "../../kernel/time.ts";
 import type { RequestHead } from "./request-head.ts";
 
@@ -34,8 +34,7 @@ export class HttpCall implements Call {
   readonly #text: string;
   readonly #spans: readonly number[];
   #fields: HeaderField[] | null = null;
-  #controller: AbortController | null = null;
-  #isGone = false;
+  readonly #departure = new Departure();
 
   // hot path
   constructor({ source, head, text, acceptedAtMs }: HttpCallOptions) {
@@ -96,15 +95,35 @@ export class HttpCall implements Call {
     // Nothing to lift: while a call is served, the connection has no limit of time but that of the upload.
   }
 
-  get signal(): AbortSignal {
-    this.#controller ??= new AbortController();
-    if (this.#isGone) this.#controller.abort();
-    return this.#controller.signal;
+  get signal(): GoneSignal {
+    return this.#departure;
   }
 
   /** The client left. */
   leave(): void {
-    this.#isGone = true;
-    this.#controller?.abort();
+    this.#departure.leave();
+  }
+}
+
+/** An `AbortSignal` for one purpose: the platform's costs a request 2 us more (Bun 1.4.5, 2026-11-23). */
+class Departure implements GoneSignal {
+  aborted = false;
+  #listeners: (() => void)[] = [];
+
+  addEventListener(_type: "abort", listener: () => void): void {
+    if (!this.aborted) this.#listeners.push(listener);
+  }
+
+  removeEventListener(_type: "abort", listener: () => void): void {
+    const at = this.#listeners.indexOf(listener);
+    if (at >= 0) this.#listeners.splice(at, 1);
+  }
+
+  leave(): void {
+    if (this.aborted) return;
+    this.aborted = true;
+    const listeners = this.#listeners;
+    this.#listeners = [];
+    for (const listener of listeners) listener();
   }
 }

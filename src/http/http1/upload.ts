@@ -9,7 +9,10 @@ export type Upload = {
   readonly declaredBytes: number | null;
   readonly chunked: ChunkedReader | null;
   readonly limitBytes: number;
-  /** Asked before bytes of a chunked body are kept. A declared length was reserved before. */
+  /**
+   * Asked before bytes are kept. Not for a declared length at once: sixteen slow uploads that announce 32 MiB would
+   * hold the whole budget with a few kilobytes.
+   */
   readonly reserve: (bytes: number) => boolean;
   bytes: Uint8Array;
   receivedBytes: number;
@@ -45,6 +48,7 @@ export function feedUpload(upload: Upload, chunk: Uint8Array): UploadStep {
 function feedDeclared(upload: Upload, declaredBytes: number, chunk: Uint8Array): UploadStep {
   const takenBytes = Math.min(declaredBytes - upload.receivedBytes, chunk.length);
   upload.usedBytes = takenBytes;
+  if (!upload.reserve(takenBytes)) return "over_budget";
   if (takenBytes === declaredBytes) {
     const isShared = chunk.length - takenBytes <= MAX_SHARED_OVERHEAD_BYTES;
     const own = chunk.subarray(0, takenBytes);
