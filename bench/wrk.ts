@@ -8,9 +8,9 @@ import { requestBytes } from "./wire-request.ts";
 
 const CONNECTIONS = 32;
 /** The just-in-time compiler needs some ten thousand requests before the gateway is as fast as it gets. */
-const WARM_REQUESTS = 30_000;
+const WARM_REQUESTS = 150_000;
 const WARM_SECONDS = 2;
-const MAX_WARM_ROUNDS = 8;
+const MAX_WARM_ROUNDS = 16;
 
 export type WrkLoad = {
   readonly port: number;
