@@ -8,6 +8,8 @@ export const IDLE_MS = 15_000;
 export const WRITE_STALL_MS = 60_000;
 /** How long, and for how many bytes, a closed connection is still read, so that the client sees the answer. */
 export const LINGER_MS = 1_000;
+/** Between the last event of a cut answer and the end of the connection. */
+export const LAST_EVENT_MS = 50;
 export const LINGER_BYTES = 64 * 1024;
 /** An upload gets ten seconds, and then must have come at 1 KiB a second on average. */
 export const UPLOAD_GRACE_MS = 10_000;

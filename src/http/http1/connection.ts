@@ -5,7 +5,7 @@ import { type Refusal, refusalAnswer } from "../../gateway/refusal.ts";
 import { err, ok } from "../../kernel/result.ts";
 import { type AnswerOwner, AnswerWriter, cancelBody } from "./answer-writer.ts";
 import { BodyReading, type ReadResult } from "./body-reading.ts";
-import { HEAD_MS, IDLE_MS, LINGER_BYTES, LINGER_MS, WRITE_STALL_MS } from "./connection-limits.ts";
+import { HEAD_MS, IDLE_MS, LAST_EVENT_MS, LINGER_BYTES, LINGER_MS, WRITE_STALL_MS } from "./connection-limits.ts";
 import type { ConnectionRoom } from "./connection-room.ts";
 import { type HeadProblem, MAX_HEAD_BYTES, problemRefusal } from "./head-problem.ts";
 import { type CallSource, HttpCall } from "./http-call.ts";
@@ -294,7 +294,7 @@ export class Connection implements CallSource, AnswerOwner {
 
   onAnswerCut(isHidden: boolean): void {
     this.#endCall();
-    this.#linger(isHidden);
+    this.#linger(isHidden ? "reset" : "late");
   }
 
   #endCall(): void {
@@ -303,15 +303,22 @@ export class Connection implements CallSource, AnswerOwner {
     this.#room.active -= 1;
   }
 
+  #shutdownLate(): void {
+    if (this.#phase === "lingering") this.#socket.shutdown();
+  }
+
   /**
    * Closes so that the client sees the answer: a close with unread input resets the connection, and the reset may
    * overtake what was sent. So only our side is closed and, for a bounded while, input is dropped.
-   * `isHidden`: the end must not look like one, so the connection is reset instead, when what was sent had time to leave.
+   * late: a client that reads the end of a cut answer together with its last event may drop that event (Bun's own `fetch`
+   * does), so our side is closed a moment later. reset: the end must not look like one, so the connection is reset
+   * instead, when what was sent had time to leave.
    */
-  #linger(isHidden = false): void {
+  #linger(ending: "now" | "late" | "reset" = "now"): void {
     this.#enter("lingering", LINGER_MS);
     this.#intake.take();
-    if (!isHidden) this.#socket.shutdown();
+    if (ending === "now") this.#socket.shutdown();
+    else if (ending === "late") setTimeout(() => this.#shutdownLate(), LAST_EVENT_MS);
     this.#intake.resume();
   }
 }
