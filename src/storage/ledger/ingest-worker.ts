@@ -1,8 +1,12 @@
 // The thread that owns the ledger's way into the database: a slow or locked disk blocks it, never the relay.
+
+import { yieldToRelay } from "../thread-priority.ts";
 import { createIngester, type Ingester } from "./ingester.ts";
 import type { FromIngest, ToIngest } from "./protocol.ts";
 
 declare const self: Worker;
+
+yieldToRelay();
 
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 5000;

@@ -1,6 +1,15 @@
 import { Database } from "bun:sqlite";
 import { afterAll, expect, test } from "bun:test";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { clientKeyId } from "../../domain/access/client-key-id.ts";
@@ -110,6 +119,21 @@ test("a request is in flight, then settled by the account that answered", async 
   });
   await closeBoth(both);
   expect(spoolOf(dataDir)).toEqual([]);
+});
+
+test.skipIf(process.platform !== "linux")("the ledger's thread yields to the relay (needs /proc)", async () => {
+  const both = await openBoth(freshDir());
+  both.ledger.begin(beginOf(freshId()));
+  await both.ledger.flush(5_000);
+  const niceOf = (task: string): readonly [name: string, nice: number] => {
+    const stat = readFileSync(`/proc/self/task/${task}/stat`, "utf8");
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return [stat.slice(stat.indexOf("(") + 1, stat.lastIndexOf(")")), Number(fields[16])];
+  };
+  const threads = readdirSync("/proc/self/task").map(niceOf);
+  expect(threads.filter(([name]) => name === "ledger-ingest")).toContainEqual(["ledger-ingest", 10]);
+  expect(threads[0]?.[1]).toBe(0);
+  await closeBoth(both);
 });
 
 test("a request marks its client key as used, once a minute", async () => {

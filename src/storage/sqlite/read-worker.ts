@@ -1,9 +1,12 @@
 // Runs queries over the ledger on a thread of its own: one over ten million rows takes seconds, and the relay must not wait.
 import type { Database } from "bun:sqlite";
+import { yieldToRelay } from "../thread-priority.ts";
 import { openDatabase } from "./open-database.ts";
 import type { ReadAnswer, ReadRequest } from "./read-protocol.ts";
 
 declare const self: Worker;
+
+yieldToRelay();
 
 let database: Database | null = null;
 
