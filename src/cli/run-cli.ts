@@ -27,7 +27,10 @@ function createProgram(io: CliIo): Command {
   const program = new Command(io.programName)
     .description("Runs the gateway (`start`), and talks to the one that runs")
     .version(io.version)
-    .addHelpText("after", "\nstart --help says how to run the gateway itself.\nAnywhere: --data-dir PATH and --config PATH say which gateway is meant")
+    .addHelpText(
+      "after",
+      "\nstart --help says how to run the gateway itself.\nAnywhere: --data-dir PATH and --config PATH say which gateway is meant",
+    )
     .exitOverride()
     .showHelpAfterError("(add --help for the options)")
     .configureOutput({
