@@ -1,5 +1,6 @@
 import type { ClientKeyId } from "../domain/access/client-key-id.ts";
 import type { Account, CredentialKind } from "../domain/account/account.ts";
+import type { AttemptFailure } from "../domain/failover/outcome.ts";
 import type { LedgerBegin, LedgerSettle, RequestId } from "../domain/ledger/record.ts";
 import type { PoolEvent } from "../domain/pool/pool-event.ts";
 import type { Result } from "../kernel/result.ts";
@@ -102,16 +103,7 @@ export type UpstreamRequest = {
  * check said no. headers_timeout, idle_timeout, total_timeout. reset: the peer closed or reset early, including a body
  * shorter than it promised. protocol: what arrived is not acceptable HTTP/1.1. aborted: our own signal.
  */
-export type UpstreamFailureKind =
-  | "connect"
-  | "connect_timeout"
-  | "address_refused"
-  | "headers_timeout"
-  | "idle_timeout"
-  | "total_timeout"
-  | "reset"
-  | "protocol"
-  | "aborted";
+export type UpstreamFailureKind = AttemptFailure | "aborted";
 
 export type UpstreamFailure = {
   readonly kind: UpstreamFailureKind;

@@ -45,14 +45,7 @@ function readAny(text: string): EpochMs | null {
     return null;
   }
   const [, year, month, day, hour, minute, second, fraction, sign, offsetHours, offsetMinutes] = match;
-  const local = civil({
-    year: Number(year),
-    month: Number(month),
-    day: Number(day),
-    hour: Number(hour),
-    minute: Number(minute),
-    second: Number(second),
-  });
+  const local = civilOfDigits({ year, month, day, hour, minute, second });
   if (local === null) {
     return null;
   }
@@ -95,10 +88,22 @@ type CivilTime = {
 };
 
 /** UTC milliseconds; null when a field is out of its range (30 February, 25 o'clock) or no number. A leap second counts as :59. */
-export function civil({ year, month, day, hour, minute, second }: CivilTime): number | null {
+function civil({ year, month, day, hour, minute, second }: CivilTime): number | null {
   const isDate = year >= 1970 && month >= 1 && month <= 12 && day >= 1 && day <= daysOf(year, month);
   const isTime = hour <= 23 && minute <= 59 && second <= 60;
   return isDate && isTime ? Date.UTC(year, month - 1, day, hour, minute, Math.min(second, 59)) : null;
+}
+
+/** The same of what a pattern matched; a group that matched nothing is no number. */
+export function civilOfDigits(digits: { readonly [Field in keyof CivilTime]: string | undefined }): number | null {
+  return civil({
+    year: Number(digits.year),
+    month: Number(digits.month),
+    day: Number(digits.day),
+    hour: Number(digits.hour),
+    minute: Number(digits.minute),
+    second: Number(digits.second),
+  });
 }
 
 function daysOf(year: number, month: number): number {

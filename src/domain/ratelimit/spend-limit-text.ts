@@ -1,5 +1,5 @@
 import { type EpochMs, epochMs } from "../../kernel/time.ts";
-import { civil } from "./instant-text.ts";
+import { civilOfDigits } from "./instant-text.ts";
 
 /**
  * "You have reached your specified [workspace] API usage limits. You will regain access on 2025-06-01 at 00:00 UTC."
@@ -20,13 +20,6 @@ export function regainsAccessAt(message: string | null): EpochMs | null {
     return null;
   }
   const [, year, month, day, hour = "0", minute = "0", second = "0"] = match;
-  const instant = civil({
-    year: Number(year),
-    month: Number(month),
-    day: Number(day),
-    hour: Number(hour),
-    minute: Number(minute),
-    second: Number(second),
-  });
+  const instant = civilOfDigits({ year, month, day, hour, minute, second });
   return instant === null ? null : epochMs(instant);
 }
