@@ -141,6 +141,7 @@ async function assemble(parts: Parts): Promise<App> {
         credential: new Secret("sample credential", credential),
         credentialKind: "api_key",
         workspace: null,
+        weight: null,
       });
       if (!added.ok) {
         throw new Error(added.error.message);

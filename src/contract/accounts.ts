@@ -25,6 +25,7 @@ export const accountSchema = z
     provider: z.literal("anthropic"),
     state: accountStateSchema,
     priority: z.int().meta({ description: "Lower is used first" }),
+    weight: z.int().meta({ description: "Share of new work in the strategy weighted" }),
     windows: z.array(windowSchema),
     baseUrl: z.string(),
     credentialKind: credentialKindSchema,
@@ -52,6 +53,7 @@ export const addAccountSchema = z
     credentialKind: credentialKindSchema,
     baseUrl: z.string().optional().meta({ default: "https://api.anthropic.com" }),
     priority: z.number().optional().meta({ default: 100 }),
+    weight: z.number().optional().meta({ default: 1 }),
     organization: z.string().optional(),
     workspace: z.string().optional(),
   })

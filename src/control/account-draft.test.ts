@@ -10,6 +10,7 @@ const COMMAND: AddAccountCommand = {
   credentialKind: "api_key",
   baseUrl: null,
   priority: null,
+  weight: null,
   organization: null,
   workspace: null,
 };

@@ -8,6 +8,8 @@ import { type Refusal, refusal } from "./refusal.ts";
 const DEFAULT_BASE_URL = "https://api.anthropic.com";
 const DEFAULT_PRIORITY = 100;
 const MAX_PRIORITY = 1000;
+const DEFAULT_WEIGHT = 1;
+const MAX_WEIGHT = 1000;
 
 export type AddAccountCommand = {
   readonly name: string;
@@ -18,12 +20,18 @@ export type AddAccountCommand = {
   readonly baseUrl: string | null;
   /** 0..1000, lower is used first. Null means 100. */
   readonly priority: number | null;
+  /** 1..1000, share in the strategy `weighted`. Null means 1. */
+  readonly weight: number | null;
   readonly organization: string | null;
   readonly workspace: string | null;
 };
 
 /** A command whose every field keeps its rule. */
-export type AccountDraft = AddAccountCommand & { readonly baseUrl: string; readonly priority: number };
+export type AccountDraft = AddAccountCommand & {
+  readonly baseUrl: string;
+  readonly priority: number;
+  readonly weight: number;
+};
 
 /** The first field that breaks its rule refuses the whole command. */
 export function parseAccountDraft(command: AddAccountCommand, rule: BaseUrlRule): Result<AccountDraft, Refusal> {
@@ -36,6 +44,11 @@ export function parseAccountDraft(command: AddAccountCommand, rule: BaseUrlRule)
     const fact = `priority must be a whole number from 0 to ${MAX_PRIORITY}, not ${priority}`;
     return err(refusal("priority_out_of_range", `Cannot ${doing}: ${fact}`, "priority"));
   }
+  const weight = command.weight ?? DEFAULT_WEIGHT;
+  if (!Number.isInteger(weight) || weight < 1 || weight > MAX_WEIGHT) {
+    const fact = `weight must be a whole number from 1 to ${MAX_WEIGHT}, not ${weight}`;
+    return err(refusal("weight_out_of_range", `Cannot ${doing}: ${fact}`, "weight"));
+  }
   const baseUrl = rule(command.baseUrl ?? DEFAULT_BASE_URL);
   if (!baseUrl.ok) return err(refusal("base_url_refused", `Cannot ${doing}: ${baseUrl.error}`, "baseUrl"));
 
@@ -44,5 +57,5 @@ export function parseAccountDraft(command: AddAccountCommand, rule: BaseUrlRule)
   const workspace = parseLabel(doing, "workspace", command.workspace);
   if (!workspace.ok) return workspace;
 
-  return ok({ ...command, baseUrl: baseUrl.value, priority });
+  return ok({ ...command, baseUrl: baseUrl.value, priority, weight });
 }

@@ -45,7 +45,7 @@ export function createAccountRoster(vault: Vault): AccountRoster {
         if (opened.ok) credentials.set(account.id, opened.value);
         else reasons.set(account.id, opened.error);
       }
-      accounts = stored.map(withoutEnvelope).sort(byPriorityThenName);
+      accounts = stored.map(toAccount).sort(byPriorityThenName);
     },
     put(account, credential) {
       credentials.set(account.id, credential);
@@ -55,7 +55,7 @@ export function createAccountRoster(vault: Vault): AccountRoster {
     change(id, changes) {
       const before = accounts.find((account) => account.id === id);
       if (before === undefined) return null;
-      const changed = { ...before, ...changes };
+      const changed = withChanges(before, changes);
       accounts = accounts.map((account) => (account.id === id ? changed : account)).sort(byPriorityThenName);
       return changed;
     },
@@ -71,9 +71,14 @@ function unusableAccount(account: Account, reason: string | undefined): readonly
   return reason === undefined ? [] : [{ id: account.id, name: account.name, reason }];
 }
 
-function withoutEnvelope(stored: StoredAccount): Account {
-  const { credential: _envelope, generation: _generation, ...account } = stored;
-  return account;
+function toAccount(stored: StoredAccount): Account {
+  const { credential: _envelope, generation: _generation, declaredOrganization, learnedOrganization, ...rest } = stored;
+  return { ...rest, organization: declaredOrganization ?? learnedOrganization };
+}
+
+/** A learned organization fills the gap of a missing one; it never replaces one that is there. */
+function withChanges(account: Account, { learnedOrganization, ...changes }: AccountChanges): Account {
+  return { ...account, ...changes, organization: account.organization ?? learnedOrganization ?? null };
 }
 
 function byPriorityThenName(left: Account, right: Account): number {

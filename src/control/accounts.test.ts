@@ -15,6 +15,7 @@ function command(changes: Partial<AddAccountCommand> = {}): AddAccountCommand {
     credentialKind: "api_key",
     baseUrl: null,
     priority: null,
+    weight: null,
     organization: null,
     workspace: null,
     ...changes,

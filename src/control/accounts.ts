@@ -107,13 +107,23 @@ async function addAccount(
     models: [],
   };
   const envelope = needs.vault.sealCredential(account.id, FIRST_GENERATION, credential);
-  const inserted = await needs.store.insert({ ...account, credential: envelope, generation: FIRST_GENERATION });
+  const inserted = await needs.store.insert({
+    ...withoutOrganization(account),
+    declaredOrganization: account.organization,
+    learnedOrganization: null,
+    credential: envelope,
+    generation: FIRST_GENERATION,
+  });
   if (!inserted.ok) return err(nameTaken(account.name));
   roster.put(account, credential);
 
   const listed = await learnModels({ needs, roster }, account, credential);
   const warning = listed.ok ? null : `Cannot list the models of "${account.name}": ${listed.error.detail}`;
   return ok({ ...report({ needs, roster }, roster.find(account.id) ?? account), warning });
+}
+
+function withoutOrganization({ organization: _declared, ...rest }: Account): Omit<Account, "organization"> {
+  return rest;
 }
 
 async function changeAccount(

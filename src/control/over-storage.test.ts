@@ -28,6 +28,7 @@ test("accounts, keys and their state survive a restart on SQLite", async () => {
       credentialKind: "api_key",
       baseUrl: null,
       priority: null,
+      weight: null,
       organization: "org-1",
       workspace: null,
     } as const;

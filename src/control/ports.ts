@@ -9,13 +9,21 @@ import type { DurationMs, EpochMs } from "../kernel/time.ts";
 // --- storage ----------------------------------------------------------------------------------------------------
 
 /** An account as the database holds it. `credential` is an envelope that only the vault can open. */
-export type StoredAccount = Account & {
+export type StoredAccount = Omit<Account, "organization"> & {
+  /** What the operator said; wins over what was learned. */
+  readonly declaredOrganization: string | null;
+  /** What the provider named in an answer (`anthropic-organization-id`). */
+  readonly learnedOrganization: string | null;
+
   readonly credential: Uint8Array;
   /** Starts at 1 and grows with every new credential; bound into the envelope, so that an old one cannot be put back. */
   readonly generation: number;
 };
 
-export type AccountChanges = Partial<Pick<Account, "isPaused" | "priority" | "organization" | "workspace" | "models">>;
+export type AccountChanges = Partial<
+  Pick<Account, "isPaused" | "priority" | "weight" | "workspace" | "models"> &
+    Pick<StoredAccount, "learnedOrganization">
+>;
 
 export interface AccountStore {
   /** Every account, at most 10,000. */

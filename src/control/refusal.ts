@@ -11,7 +11,8 @@ export type RefusalCode =
   | "name_invalid"
   | "name_taken"
   | "priority_out_of_range"
-  | "request_not_found";
+  | "request_not_found"
+  | "weight_out_of_range";
 
 /** Why the control plane did not do what it was asked. `field` names the request's field at fault. */
 export type Refusal = { readonly code: RefusalCode; readonly message: string; readonly field: string | null };

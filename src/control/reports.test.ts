@@ -16,6 +16,7 @@ const WORK = {
   credentialKind: "api_key",
   baseUrl: null,
   priority: null,
+  weight: null,
   organization: null,
   workspace: null,
 } as const;

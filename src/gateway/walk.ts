@@ -109,6 +109,9 @@ export function settleWalk(walk: Walk, end: WalkEnd, rooms: Rooms): void {
     usage: end.usage ?? null,
     upstreamRequestId: walk.upstreamRequestId,
     errorType: end.errorType ?? null,
+    decision: null,
+    costMicroUsd: null,
+    thinkingDropped: null,
   };
   rooms.ledger.settle(settle);
   rooms.observer.settled(begin, settle);

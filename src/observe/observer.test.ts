@@ -19,6 +19,7 @@ const ACCOUNT: Account = {
   baseUrl: "https://api.anthropic.com",
   credentialKind: "api_key",
   priority: 100,
+  weight: 1,
   organization: null,
   workspace: null,
   isPaused: false,
@@ -53,6 +54,9 @@ const SETTLE: LedgerSettle = {
   usage: null,
   upstreamRequestId: "req_1",
   errorType: null,
+  decision: null,
+  costMicroUsd: null,
+  thinkingDropped: null,
 };
 
 function observe(level: LogLevel) {

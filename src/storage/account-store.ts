@@ -45,7 +45,8 @@ function toColumns(changes: AccountChanges): Updateable<AccountsTable> {
   const set: Updateable<AccountsTable> = {};
   if (changes.isPaused !== undefined) set.is_paused = changes.isPaused ? 1 : 0;
   if (changes.priority !== undefined) set.priority = changes.priority;
-  if (changes.organization !== undefined) set.organization = changes.organization;
+  if (changes.weight !== undefined) set.weight = changes.weight;
+  if (changes.learnedOrganization !== undefined) set.learned_organization = changes.learnedOrganization;
   if (changes.workspace !== undefined) set.workspace = changes.workspace;
   if (changes.models !== undefined) set.models = JSON.stringify(changes.models);
   return set;
@@ -61,7 +62,9 @@ function toRow(account: StoredAccount): AccountsTable {
     credential: account.credential,
     generation: account.generation,
     priority: account.priority,
-    organization: account.organization,
+    weight: account.weight,
+    organization: account.declaredOrganization,
+    learned_organization: account.learnedOrganization,
     workspace: account.workspace,
     is_paused: account.isPaused ? 1 : 0,
     created_at_ms: account.createdAtMs,
@@ -79,7 +82,9 @@ function fromRow(row: AccountsTable): StoredAccount {
     credential: row.credential,
     generation: row.generation,
     priority: row.priority,
-    organization: row.organization,
+    weight: row.weight,
+    declaredOrganization: row.organization,
+    learnedOrganization: row.learned_organization,
     workspace: row.workspace,
     isPaused: row.is_paused === 1,
     createdAtMs: epochMs(row.created_at_ms),

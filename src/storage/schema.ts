@@ -26,7 +26,11 @@ export type AccountsTable = {
   credential: Uint8Array;
   generation: number;
   priority: number;
+  weight: number;
+  /** As the operator declared it. */
   organization: string | null;
+  /** As the provider named it in `anthropic-organization-id`; counts only where none is declared. */
+  learned_organization: string | null;
   workspace: string | null;
   is_paused: Flag;
   created_at_ms: number;
@@ -78,10 +82,26 @@ export type RequestsTable = {
   is_usage_partial: Flag;
   upstream_request_id: string | null;
   error_type: string | null;
+  /** `encodeDecision` of domain/decision; null for what was settled before migration 0002. */
+  decision: string | null;
+  cost_micro_usd: number | null;
+  thinking_dropped: number | null;
 };
 
 /** How far each spool segment is in the database. Written in the transaction that writes the rows. */
 export type SpoolPositionsTable = { segment: string; ingested_bytes: number };
+
+/** Retention: one row per name, overwritten. */
+export type PoolStateTable = { name: string; value: string };
+
+/** Where each live conversation's prompt cache is. Retention: `selection.homeMs` after the last use, and the newest only. */
+export type ConversationsTable = {
+  key: string;
+  account_id: string;
+  last_used_ms: number;
+  cache_ms: number;
+  prefix_tokens: number;
+};
 
 export type Schema = {
   meta: MetaTable;
@@ -90,6 +110,8 @@ export type Schema = {
   client_keys: ClientKeysTable;
   requests: RequestsTable;
   spool_positions: SpoolPositionsTable;
+  pool_state: PoolStateTable;
+  conversations: ConversationsTable;
 };
 
 /** Can only ask. */

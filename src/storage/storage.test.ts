@@ -34,7 +34,9 @@ const account: StoredAccount = {
   credential: Uint8Array.of(1, 2, 3),
   generation: 1,
   priority: 100,
-  organization: null,
+  weight: 1,
+  declaredOrganization: null,
+  learnedOrganization: null,
   workspace: "w",
   isPaused: false,
   createdAtMs: epochMs(1_763_900_000_000),
@@ -67,10 +69,11 @@ test("changes, renames nothing, and removes accounts", async () => {
   await storage.accounts.insert(account);
   const other = { ...account, id: accountId("other") };
   expect(await storage.accounts.insert(other)).toEqual(err("name_taken"));
-  expect(await storage.accounts.update(account.id, { isPaused: true, organization: "org", models: [] })).toBe(true);
+  const changes = { isPaused: true, weight: 7, learnedOrganization: "org", models: [] };
+  expect(await storage.accounts.update(account.id, changes)).toBe(true);
   expect(await storage.accounts.update(account.id, {})).toBe(true);
   expect(await storage.accounts.update(other.id, { priority: 1 })).toBe(false);
-  expect(await storage.accounts.list()).toEqual([{ ...account, isPaused: true, organization: "org", models: [] }]);
+  expect(await storage.accounts.list()).toEqual([{ ...account, ...changes }]);
   expect(await storage.accounts.remove(account.id)).toBe(true);
   expect(await storage.accounts.remove(account.id)).toBe(false);
   expect(await storage.accounts.list()).toEqual([]);

@@ -58,6 +58,7 @@ export function account(name: string, facts: Partial<Account> = {}): Account {
     baseUrl: `https://${name}.example`,
     credentialKind: "api_key",
     priority: 100,
+    weight: 1,
     organization: null,
     workspace: null,
     isPaused: false,

@@ -22,6 +22,7 @@ const key: Account = {
   baseUrl: "https://api.anthropic.com",
   credentialKind: "api_key",
   priority: 100,
+  weight: 1,
   organization: null,
   workspace: null,
   isPaused: false,

@@ -57,6 +57,12 @@ export type LedgerSettle = {
   readonly upstreamRequestId: string | null;
   /** `error.type` that the client saw, e.g. "overloaded_error". */
   readonly errorType: string | null;
+  /** How the account was chosen: `encodeDecision` of domain/decision, at most 2,000 characters. */
+  readonly decision: string | null;
+  /** At list prices; null when nothing was metered or the model's price is not known. */
+  readonly costMicroUsd: number | null;
+  /** Thinking blocks that upstream reported as removed from the input; null when it reported nothing. */
+  readonly thinkingDropped: number | null;
 };
 
 export function requestId(value: string): RequestId {

@@ -11,6 +11,7 @@ const account: Account = {
   baseUrl: "https://api.anthropic.com",
   credentialKind: "api_key",
   priority: 100,
+  weight: 1,
   organization: "org-1",
   workspace: null,
   isPaused: false,

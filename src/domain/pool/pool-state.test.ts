@@ -31,6 +31,7 @@ function account(id: string, changes: Partial<Account> = {}): Account {
     baseUrl: "https://api.anthropic.com",
     credentialKind: "api_key",
     priority: 100,
+    weight: 1,
     organization: null,
     workspace: null,
     isPaused: false,

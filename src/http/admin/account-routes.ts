@@ -138,6 +138,7 @@ function toCommand(wire: AddAccount): Result<AddAccountCommand, Refusal> {
     credentialKind: wire.credentialKind,
     baseUrl: wire.baseUrl ?? null,
     priority: wire.priority ?? null,
+    weight: wire.weight ?? null,
     organization: wire.organization ?? null,
     workspace: wire.workspace ?? null,
   });

@@ -67,6 +67,7 @@ describe("accounts", () => {
         provider: "anthropic",
         state: "limited",
         priority: 5,
+        weight: 1,
         windows: [
           {
             name: "5h",

@@ -16,6 +16,7 @@ const STATUS_OF = {
   name_taken: 409,
   priority_out_of_range: 400,
   request_not_found: 404,
+  weight_out_of_range: 400,
 } as const satisfies Record<RefusalCode, 400 | 404 | 409>;
 
 /** The pair that `context.json` takes. */

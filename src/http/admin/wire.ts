@@ -21,6 +21,7 @@ export function accountToWire({ account, condition }: AccountReport): AccountWir
     provider: account.provider,
     state: condition.state,
     priority: account.priority,
+    weight: account.weight,
     windows: condition.windows.map(windowToWire),
     baseUrl: account.baseUrl,
     credentialKind: account.credentialKind,

@@ -73,6 +73,9 @@ const settleOf = (id: RequestId, changes: Partial<LedgerSettle> = {}): LedgerSet
   },
   upstreamRequestId: "req_1",
   errorType: null,
+  decision: null,
+  costMicroUsd: null,
+  thinkingDropped: null,
   ...changes,
 });
 

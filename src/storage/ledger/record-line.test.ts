@@ -50,6 +50,9 @@ const settle: LedgerSettle = {
   },
   upstreamRequestId: "req_1",
   errorType: null,
+  decision: null,
+  costMicroUsd: null,
+  thinkingDropped: null,
 };
 
 const read = (line: string) => parseLine(line.slice(0, -1));
