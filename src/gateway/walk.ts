@@ -110,6 +110,7 @@ export function settleWalk(walk: Walk, end: WalkEnd, rooms: Rooms): void {
     upstreamRequestId: walk.upstreamRequestId,
     errorType: end.errorType ?? null,
     decision: null,
+    conversation: null,
     costMicroUsd: null,
     thinkingDropped: null,
   };

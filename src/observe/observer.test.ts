@@ -55,6 +55,7 @@ const SETTLE: LedgerSettle = {
   upstreamRequestId: "req_1",
   errorType: null,
   decision: null,
+  conversation: null,
   costMicroUsd: null,
   thinkingDropped: null,
 };

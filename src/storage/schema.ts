@@ -84,6 +84,8 @@ export type RequestsTable = {
   error_type: string | null;
   /** `encodeDecision` of domain/decision; null for what was settled before migration 0002. */
   decision: string | null;
+  /** A short hash: tells which requests belong together, and nothing else. */
+  conversation: string | null;
   cost_micro_usd: number | null;
   thinking_dropped: number | null;
 };

@@ -59,6 +59,8 @@ export type LedgerSettle = {
   readonly errorType: string | null;
   /** How the account was chosen: `encodeDecision` of domain/decision, at most 2,000 characters. */
   readonly decision: string | null;
+  /** The key of the conversation (domain/affinity); the ledger keeps a hash of it alone. Null when there is none. */
+  readonly conversation: string | null;
   /** At list prices; null when nothing was metered or the model's price is not known. */
   readonly costMicroUsd: number | null;
   /** Thinking blocks that upstream reported as removed from the input; null when it reported nothing. */

@@ -74,6 +74,7 @@ const settleOf = (id: RequestId, changes: Partial<LedgerSettle> = {}): LedgerSet
   upstreamRequestId: "req_1",
   errorType: null,
   decision: null,
+  conversation: null,
   costMicroUsd: null,
   thinkingDropped: null,
   ...changes,

@@ -51,6 +51,7 @@ const settle: LedgerSettle = {
   upstreamRequestId: "req_1",
   errorType: null,
   decision: null,
+  conversation: null,
   costMicroUsd: null,
   thinkingDropped: null,
 };
@@ -91,6 +92,44 @@ test("reads back what a settlement holds, in whole milliseconds", () => {
   });
 });
 
+test("reads back why, what and how much, and keeps only a hash of the conversation", () => {
+  const conversation = "abcdefghij opus 2f0b9c3e-session";
+  const line = settleLine({
+    ...settle,
+    decision: '{"s":"session"}',
+    conversation,
+    costMicroUsd: 1234,
+    thinkingDropped: 2,
+  });
+  const columns = columnsOf(line, SETTLE_COLUMNS);
+  expect(columns).toMatchObject({ decision: '{"s":"session"}', cost_micro_usd: 1234, thinking_dropped: 2 });
+  expect(columns["conversation"]).toMatch(/^[0-9a-z]{1,13}$/);
+  expect(line).not.toContain("session-");
+  expect(line).not.toContain(conversation);
+  expect(columnsOf(settleLine({ ...settle, conversation }), SETTLE_COLUMNS)["conversation"]).toBe(
+    columns["conversation"],
+  );
+});
+
+test("leaves out a decision that is over its bound, rather than half of one", () => {
+  const decisionOf = (decision: string) => columnsOf(settleLine({ ...settle, decision }), SETTLE_COLUMNS)["decision"];
+  expect(decisionOf("x".repeat(2000))).toBe("x".repeat(2000));
+  expect(decisionOf("x".repeat(2001))).toBeNull();
+});
+
+test("reads a settlement that the release before the decisions spooled", () => {
+  // Byte for byte as that release wrote it.
+  const line =
+    'fe981cc7["s","01a20a13-26df-747a-9241-856331637133",null,1763900001000,200,"completed",2,0,13,1000,10,"req_1",null,1,1,2,null,4,5,6,null,"standard",1]';
+  expect(columnsOf(`${line}\n`, SETTLE_COLUMNS)).toEqual({
+    ...columnsOf(settleLine(settle), SETTLE_COLUMNS),
+    decision: null,
+    conversation: null,
+    cost_micro_usd: null,
+    thinking_dropped: null,
+  });
+});
+
 test("keeps one line per entry, bounded, whatever clients and upstream spell", () => {
   fc.assert(
     fc.property(
@@ -114,6 +153,8 @@ test("the longest possible entry stays below the bound", () => {
     accountId: accountId(worst),
     upstreamRequestId: worst,
     errorType: worst,
+    decision: "\u0001".repeat(2000),
+    conversation: worst,
     usage: settle.usage === null ? null : { ...settle.usage, serviceTier: worst },
   });
   expect(Buffer.byteLength(line)).toBeLessThan(MAX_LINE_BYTES);

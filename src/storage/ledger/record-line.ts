@@ -50,13 +50,20 @@ export const SETTLE_COLUMNS = [
   "web_fetch_requests",
   "service_tier",
   "is_usage_partial",
+  "decision",
+  "conversation",
+  "cost_micro_usd",
+  "thinking_dropped",
 ] as const;
 
 /** What a client or upstream may spell: enough to tell things apart, and a bound for the line. */
 const MAX_TEXT_LENGTH = 512;
 
-/** Longest line: 7 texts of 512 characters, 6 bytes each when escaped, and the numbers. */
-export const MAX_LINE_BYTES = 32 * 1024;
+/** A longer decision is left out: half of one says nothing (domain/decision keeps the same bound). */
+const MAX_DECISION_LENGTH = 2000;
+
+/** Longest line: 7 texts of 512 characters and a decision of 2,000, 6 bytes each when escaped, and the numbers. */
+export const MAX_LINE_BYTES = 48 * 1024;
 
 const NO_USAGE: readonly Cell[] = [0, null, null, null, null, null, null, null, null, 0];
 
@@ -93,6 +100,10 @@ export function settleLine(entry: LedgerSettle): string {
     clipOrNull(entry.upstreamRequestId),
     clipOrNull(entry.errorType),
     ...(entry.usage === null ? NO_USAGE : usageCells(entry.usage)),
+    entry.decision === null || entry.decision.length > MAX_DECISION_LENGTH ? null : entry.decision,
+    entry.conversation === null ? null : Bun.hash(entry.conversation).toString(36),
+    roundOrNull(entry.costMicroUsd),
+    roundOrNull(entry.thinkingDropped),
   ]);
 }
 
@@ -124,6 +135,7 @@ function recordOf(cells: unknown[]): SpoolRecord | null {
   const [kind, id] = cells;
   if (typeof id !== "string" || id === "") return null;
   if (kind === "b" && fits(cells, BEGIN_CELLS)) return { kind: "begin", id, cells };
+  if (kind === "s" && cells.length === SETTLE_CELLS_BEFORE_0002) cells.push(null, null, null, null);
   if (kind === "s" && fits(cells, SETTLE_CELLS) && SETTLED_OUTCOMES.has(cells[OUTCOME])) {
     return { kind: "settle", id, cells };
   }
@@ -136,7 +148,10 @@ type CellRule = { readonly isText: boolean; readonly isNullable: boolean };
 
 /** n: whole number, t: text; in upper case: may be null. A row that the table would refuse never reaches it. */
 const BEGIN_CELLS = cellRules("ttntttTnnT");
-const SETTLE_CELLS = cellRules("ttTnNtnnNnnTTnNNNNNNNTn");
+const SETTLE_CELLS = cellRules("ttTnNtnnNnnTTnNNNNNNNTnTTNN");
+
+/** A spool that the release before migration 0002 left: its lines end before the decision. */
+const SETTLE_CELLS_BEFORE_0002 = FIRST_CELL + SETTLE_COLUMNS.indexOf("decision");
 
 function cellRules(pattern: string): readonly CellRule[] {
   return Array.from(pattern, (letter) => ({

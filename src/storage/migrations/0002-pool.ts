@@ -10,6 +10,7 @@ export async function poolSchema(db: Kysely<unknown>): Promise<void> {
   await db.schema.alterTable("accounts").addColumn("learned_organization", "text").execute();
 
   await db.schema.alterTable("requests").addColumn("decision", "text").execute();
+  await db.schema.alterTable("requests").addColumn("conversation", "text").execute();
   await db.schema.alterTable("requests").addColumn("cost_micro_usd", "integer").execute();
   await db.schema.alterTable("requests").addColumn("thinking_dropped", "integer").execute();
 
