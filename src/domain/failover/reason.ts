@@ -29,6 +29,10 @@ export const REASONS = {
   probing: "One request is testing whether the limit is over",
   origin_circuit_open: "The upstream failed several times in a row and rests for a while",
   already_tried: "The account was already tried for this request",
+  no_room: "What is left of its limits is taken by requests under way",
+  slow: "Its first tokens come much later than those of other accounts",
+  half_open: "Its limit may be over, which one request must test first",
+  near_limit: "The provider warns that the account is near a limit",
 } as const;
 
 export type ReasonCode = keyof typeof REASONS;

@@ -25,6 +25,8 @@ export type Skip = {
   readonly reason: ReasonCode;
   /** When this account is back; null when that takes an operator, or another request. */
   readonly untilMs: EpochMs | null;
+  /** Which header or status said so, or which window is full; null when there is none to name. */
+  readonly cause: string | null;
 };
 
 const NO_EVENTS: readonly PoolEvent[] = [];
