@@ -18,6 +18,8 @@ const IMPORTS = [
   ["upstream", "keyring"],
   ["storage", "upstream"],
   ["keyring", "storage"],
+  ["gateway", "cluster"],
+  ["cluster", "storage"],
   ["observe", "config"],
   ["config", "observe"],
   ["cli", "storage"],

@@ -1,5 +1,5 @@
 import type { ClientKeyId } from "../domain/access/client-key-id.ts";
-import type { Account, CredentialKind } from "../domain/account/account.ts";
+import type { Account, AccountId, CredentialKind } from "../domain/account/account.ts";
 import type { AttemptFailure } from "../domain/failover/outcome.ts";
 import type { LedgerBegin, LedgerSettle, RequestId } from "../domain/ledger/record.ts";
 import type { PoolEvent } from "../domain/pool/pool-event.ts";
@@ -55,6 +55,18 @@ export interface Accounts {
   snapshot(): readonly Account[];
   /** Null when the account was removed, or its credential cannot be decrypted. */
   credential(account: Account): Secret | null;
+  /** An answer named the organization of an account that had none: the next snapshot knows it. Never throws. */
+  learnOrganization(id: AccountId, organization: string): void;
+}
+
+/**
+ * Carries what one process learned of the pool to all that share it. Everything that is published comes back through
+ * `onEvents`, to the publisher too, and only what came back counts: so that all agree on one order.
+ */
+export interface PoolCoordination {
+  /** Never throws by itself, never waits. */
+  publish(events: readonly PoolEvent[]): void;
+  onEvents(listener: (events: readonly PoolEvent[]) => void): void;
 }
 
 /** Counts and events for the operator. Never throws, never waits. */
