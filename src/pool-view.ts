@@ -1,8 +1,9 @@
 import type { PoolView } from "./control/ports.ts";
 import type { Account, AccountId } from "./domain/account/account.ts";
 import { describeReason } from "./domain/failover/reason.ts";
+import { windowsOf } from "./domain/pool/limit-windows.ts";
 import { resetAccount } from "./domain/pool/pool-event.ts";
-import { accountCondition, windowsOf } from "./domain/pool/pool-state.ts";
+import { accountCondition } from "./domain/pool/pool-state.ts";
 import type { PoolOwner } from "./gateway/pool-owner.ts";
 import type { EpochMs } from "./kernel/time.ts";
 

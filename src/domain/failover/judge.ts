@@ -1,9 +1,19 @@
 import { assertNever } from "../../kernel/result.ts";
 import { after, type DurationMs, durationMs, type EpochMs } from "../../kernel/time.ts";
-import type { Account, ModelClass } from "../account/account.ts";
+import { type Account, limitGroupOf, type ModelClass } from "../account/account.ts";
+import { FORBIDDEN_TWICE } from "../pool/account-hold.ts";
+import { boundedCause } from "../pool/block.ts";
 import { type PoolEvent, type PoolSubject, subjectOf } from "../pool/pool-event.ts";
-import type { PoolState } from "../pool/pool-state.ts";
-import { hardReset, isHardStatus, limitedUntil } from "../ratelimit/limit-meaning.ts";
+import { isForbiddenElsewhere, type PoolState } from "../pool/pool-state.ts";
+import {
+  hardReset,
+  hardScope,
+  isHardStatus,
+  limitedUntil,
+  otherHardReset,
+  retryAfter,
+  type Stated,
+} from "../ratelimit/limit-meaning.ts";
 import { regainsAccessAt, saysSpendLimit } from "../ratelimit/spend-limit-text.ts";
 import type { AttemptFailure, AttemptOutcome } from "./outcome.ts";
 import type { ReasonCode } from "./reason.ts";
@@ -27,12 +37,14 @@ export type Verdict = {
   readonly action: "relay" | "retry_same" | "next";
   readonly reason: ReasonCode;
   readonly learn: readonly PoolEvent[];
+  /** What said so, as in `Block`; null for an answer that is relayed without a lesson. */
+  readonly cause: string | null;
   /** Wait before the next attempt, already jittered. 0 unless the action is retry_same. */
   readonly delayMs: DurationMs;
 };
 
 type Answer = Extract<AttemptOutcome, { kind: "answer" }>;
-type Judged = Pick<Verdict, "action" | "reason" | "learn">;
+type Judged = Omit<Verdict, "delayMs">;
 
 const NO_DELAY = durationMs(0);
 const MAX_RETRIES_IN_PLACE = 1;
@@ -45,7 +57,24 @@ const ADDRESS_REFUSED_MS = durationMs(300_000);
 /** design.md section 6, row by row: what one outcome means for the request and for the pool. */
 export function judge(outcome: AttemptOutcome, context: JudgeContext): Verdict {
   const on = subjectOf(context.account, context.model, context.modelClass);
-  return outcome.kind === "failure" ? judgeFailure(outcome.failure, on, context) : judgeAnswer(outcome, on, context);
+  if (outcome.kind === "failure") {
+    return judgeFailure(outcome.failure, on, context);
+  }
+  const verdict = judgeAnswer(outcome, on, context);
+  const named = organizationLearned(outcome, context.account);
+  // Last, so that what was learned just now of the account alone moves to its organization too.
+  return named === null ? verdict : { ...verdict, learn: [...verdict.learn, named] };
+}
+
+/** An account that nobody assigned to an organization belongs to the one that answers for it (protocol P28). */
+function organizationLearned({ limits }: Answer, account: Account): PoolEvent | null {
+  const organization = limits.organizationId;
+  if (organization === null || account.organization !== null) {
+    return null;
+  }
+  const from = limitGroupOf(account);
+  const to = limitGroupOf({ id: account.id, organization });
+  return { type: "organization_learned", accountId: account.id, from, to, organization };
 }
 
 function judgeAnswer(answer: Answer, on: PoolSubject, context: JudgeContext): Verdict {
@@ -55,9 +84,12 @@ function judgeAnswer(answer: Answer, on: PoolSubject, context: JudgeContext): Ve
   }
   const isDecision = (status >= 200 && status <= 299) || (status >= 400 && status <= 499);
   // Redirects are never followed and no protocol is switched: asking again would bring the same.
-  return settled(
-    isDecision ? judgeLivingAnswer(answer, on, context) : next("unexpected_status", [originFailed(on, context)]),
-  );
+  return settled(isDecision ? judgeLivingAnswer(answer, on, context) : unexpected(answer, on, context));
+}
+
+function unexpected({ status }: Answer, on: PoolSubject, context: JudgeContext): Judged {
+  const cause = `status ${status}`;
+  return next("unexpected_status", cause, [originFailed(on, cause, context)]);
 }
 
 /** The upstream is alive and has decided: 2xx and 4xx. */
@@ -68,25 +100,41 @@ function judgeLivingAnswer(answer: Answer, on: PoolSubject, context: JudgeContex
     return served(answer, on, context);
   }
   const refused: PoolEvent = { type: "refused", on, limits, atMs };
+  const cause = `status ${status}`;
   if (isOutOfMoney(answer)) {
-    return next(moneyReason(answer), [refused, parked(answer, on, context)]);
+    return outOfMoney(answer, on, context);
   }
   switch (status) {
     case 401: {
       const reason = on401(context.account);
-      return next(reason, [refused, { type: "credential_refused", on, reason, atMs }]);
+      return next(reason, cause, [refused, { type: "credential_refused", on, reason, cause, atMs }]);
     }
     case 403:
-      return next("forbidden", [refused, { type: "forbidden", on, atMs }]);
+      return forbidden(refused, on, context);
     case 404:
       return context.model === null || answer.errorType !== "not_found_error"
-        ? { action: "relay", reason: "client_error", learn: [refused] }
-        : next("model_missing", [refused, { type: "model_missing", on, model: context.model, atMs }]);
+        ? { action: "relay", reason: "client_error", cause, learn: [refused] }
+        : next("model_missing", cause, [refused, { type: "model_missing", on, model: context.model, cause, atMs }]);
     case 429:
       return limited(answer, on, context);
     default:
-      return { action: "relay", reason: "client_error", learn: [refused] };
+      return { action: "relay", reason: "client_error", cause, learn: [refused] };
   }
+}
+
+/** May be about the model class only; a second class while the first lasts is about the credential, and says so. */
+function forbidden(refused: PoolEvent, on: PoolSubject, context: JudgeContext): Judged {
+  const atMs = context.nowMs;
+  const cause = "status 403";
+  const learn: readonly PoolEvent[] = [refused, { type: "forbidden", on, cause, atMs }];
+  if (!isForbiddenElsewhere(context.pool, on, atMs)) {
+    return next("forbidden", cause, learn);
+  }
+  const reason = "credential_dead";
+  return next(reason, FORBIDDEN_TWICE, [
+    ...learn,
+    { type: "credential_refused", on, reason, cause: FORBIDDEN_TWICE, atMs },
+  ]);
 }
 
 /** A paid answer is relayed even if its headers say that it was the last one; the bench comes afterwards. */
@@ -95,31 +143,50 @@ function served(answer: Answer, on: PoolSubject, context: JudgeContext): Judged 
   const atMs = context.nowMs;
   const event: PoolEvent = { type: "served", on, limits, atMs };
   if (!isHardStatus(limits.unified?.status)) {
-    return { action: "relay", reason: "served", learn: [event] };
+    return { action: "relay", reason: "served", cause: null, learn: [event] };
   }
-  const untilMs = hardReset(limits, atMs) ?? limits.retryAtMs;
-  return { action: "relay", reason: "served", learn: [event, bench({ untilMs, reason: "plan_limit" }, on, context)] };
+  const stated = hardReset(limits, atMs) ?? retryAfter(limits);
+  const rest = restOf({ status: answer.status, limits, stated }, on, context);
+  return { action: "relay", reason: "served", cause: rest.cause, learn: [event, ...rest.learn] };
 }
 
-function limited(answer: Answer, on: PoolSubject, context: JudgeContext): Judged {
-  const { limits } = answer;
-  const untilMs = limitedUntil(limits, context.nowMs);
-  const stated = isHardStatus(limits.unified?.status) ? "plan_limit" : "rate_limited";
-  const reason = untilMs === null ? "throttled" : stated;
+function limited({ status, limits }: Answer, on: PoolSubject, context: JudgeContext): Judged {
   const refused: PoolEvent = { type: "refused", on, limits, atMs: context.nowMs };
-  return next(reason, [refused, bench({ untilMs, reason }, on, context)]);
+  const rest = restOf({ status, limits, stated: limitedUntil(limits, context.nowMs) }, on, context);
+  return next(rest.reason, rest.cause, [refused, ...rest.learn]);
 }
+
+type Rest = { readonly reason: ReasonCode; readonly cause: string; readonly learn: readonly PoolEvent[] };
 
 /** Until the stated instant exactly; without one, a probe back-off. */
-function bench(
-  stated: { readonly untilMs: EpochMs | null; readonly reason: ReasonCode },
+function restOf(
+  said: { readonly status: number; readonly limits: Answer["limits"]; readonly stated: Stated | null },
   on: PoolSubject,
   context: JudgeContext,
-): PoolEvent {
-  const { untilMs, reason } = stated;
-  return untilMs === null
-    ? { type: "throttled", on, random: context.random, atMs: context.nowMs }
-    : { type: "benched", on, untilMs, reason, atMs: context.nowMs };
+): Rest {
+  const { status, limits, stated } = said;
+  const { random, nowMs: atMs } = context;
+  if (stated === null) {
+    const cause =
+      status === 429 ? "status 429 without a limit header" : `status ${status}, hard plan status without a reset`;
+    return { reason: "throttled", cause, learn: [{ type: "throttled", on, random, cause, atMs }] };
+  }
+  const isPlan = isHardStatus(limits.unified?.status);
+  const reason = isPlan ? "plan_limit" : "rate_limited";
+  const scope = isPlan ? hardScope(limits) : "class";
+  const cause = boundedCause(`status ${status}, ${stated.by}`);
+  const bench: PoolEvent = { type: "benched", on, untilMs: stated.untilMs, reason, cause, scope, atMs };
+  const other = isPlan ? otherHardReset(limits, on.modelClass, atMs) : null;
+  if (other === null) {
+    return { reason, cause, learn: [bench] };
+  }
+  const otherCause = boundedCause(`status ${status}, ${other.by}`);
+  const otherScope = scope === "group" ? "class" : "group";
+  return {
+    reason,
+    cause,
+    learn: [bench, { type: "benched", on, untilMs: other.untilMs, reason, cause: otherCause, scope: otherScope, atMs }],
+  };
 }
 
 /**
@@ -136,13 +203,21 @@ function moneyReason(answer: Answer): "payment_required" | "spend_limit" {
   return answer.status === 402 && !saysSpendLimit(answer.errorMessage) ? "payment_required" : "spend_limit";
 }
 
-function parked(answer: Answer, on: PoolSubject, context: JudgeContext): PoolEvent {
+function outOfMoney(answer: Answer, on: PoolSubject, context: JudgeContext): Judged {
   // Not the resets of the token buckets, which every answer carries: those are seconds away.
-  const { limits, errorMessage } = answer;
-  const statedMs = regainsAccessAt(errorMessage) ?? hardReset(limits, context.nowMs) ?? limits.retryAtMs;
-  const untilMs =
-    statedMs !== null && statedMs > context.nowMs ? statedMs : after(context.nowMs, PARKED_WITHOUT_DATE_MS);
-  return { type: "parked", on, untilMs, reason: moneyReason(answer), atMs: context.nowMs };
+  const { status, limits, errorMessage } = answer;
+  const atMs = context.nowMs;
+  const namedMs = regainsAccessAt(errorMessage);
+  const named = namedMs === null ? null : { untilMs: namedMs, by: "date in the message" };
+  const stated = named ?? hardReset(limits, atMs) ?? retryAfter(limits);
+  const isAhead = stated !== null && stated.untilMs > atMs;
+  const untilMs = isAhead ? stated.untilMs : after(atMs, PARKED_WITHOUT_DATE_MS);
+  const cause = boundedCause(`status ${status}, ${isAhead ? stated.by : "no date"}`);
+  const reason = moneyReason(answer);
+  return next(reason, cause, [
+    { type: "refused", on, limits, atMs },
+    { type: "parked", on, untilMs, reason, cause, atMs },
+  ]);
 }
 
 /** Refreshing a token before this verdict is the caller's part; a token that is refused then is for its owner. */
@@ -162,11 +237,12 @@ function judgeFailure(failure: AttemptFailure, on: PoolSubject, context: JudgeCo
     case "reset":
       return originFault("connection_reset", on, context);
     case "protocol":
-      return settled(next("protocol_violation", [originFailed(on, context)]));
+      return settled(next("protocol_violation", "protocol", [originFailed(on, "protocol", context)]));
     case "address_refused": {
       const untilMs = after(context.nowMs, ADDRESS_REFUSED_MS);
-      const event: PoolEvent = { type: "parked", on, untilMs, reason: "address_refused", atMs: context.nowMs };
-      return settled(next("address_refused", [event]));
+      const cause = "address refused";
+      const event: PoolEvent = { type: "parked", on, untilMs, reason: "address_refused", cause, atMs: context.nowMs };
+      return settled(next("address_refused", cause, [event]));
     }
     default:
       return assertNever(failure);
@@ -175,11 +251,12 @@ function judgeFailure(failure: AttemptFailure, on: PoolSubject, context: JudgeCo
 
 /** Not the account's fault: once more in place after a short wait, then elsewhere. Only the origin's circuit learns. */
 function originFault(reason: ReasonCode, on: PoolSubject, context: JudgeContext, answer?: Answer): Verdict {
-  const learn = [originFailed(on, context)];
+  const cause = answer === undefined ? reason.replaceAll("_", " ") : `status ${answer.status}`;
+  const learn = [originFailed(on, cause, context)];
   const delayMs = answer === undefined ? retryDelay(context) : answeredRetryDelay(answer, context);
   return delayMs === null || context.triedSameOrigin >= MAX_RETRIES_IN_PLACE
-    ? settled(next(reason, learn))
-    : { action: "retry_same", reason, learn, delayMs };
+    ? settled(next(reason, cause, learn))
+    : { action: "retry_same", reason, cause, learn, delayMs };
 }
 
 /** Null when the upstream asks not to try again, or not so soon. "Earlier retries fail" (P30). */
@@ -199,12 +276,12 @@ function retryDelay(context: JudgeContext): DurationMs {
   return durationMs(Math.round(fullMs * (0.5 + context.random / 2)));
 }
 
-function originFailed(on: PoolSubject, context: JudgeContext): PoolEvent {
-  return { type: "origin_failed", on, atMs: context.nowMs };
+function originFailed(on: PoolSubject, cause: string, context: JudgeContext): PoolEvent {
+  return { type: "origin_failed", on, cause, atMs: context.nowMs };
 }
 
-function next(reason: ReasonCode, learn: readonly PoolEvent[]): Judged {
-  return { action: "next", reason, learn };
+function next(reason: ReasonCode, cause: string, learn: readonly PoolEvent[]): Judged {
+  return { action: "next", reason, cause, learn };
 }
 
 function settled(judged: Judged): Verdict {

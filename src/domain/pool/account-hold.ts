@@ -6,59 +6,84 @@ import { type Block, laterBlock } from "./block.ts";
 /** What is held against one account, apart from its limits. */
 export type AccountHold = {
   /** Until an operator acts. */
-  readonly credential: "credential_dead" | "needs_reauth" | null;
+  readonly credential: RefusedCredential | null;
   readonly parked: Block | null;
   /** 403: at most 16. */
-  readonly forbidden: readonly { readonly modelClass: ModelClass; readonly untilMs: EpochMs }[];
+  readonly forbidden: readonly ForbiddenClass[];
   /** 404: at most 32. */
-  readonly missing: readonly { readonly model: string; readonly untilMs: EpochMs }[];
+  readonly missing: readonly MissingModel[];
 };
+
+/** `cause` as in `Block`, here and below. */
+export type RefusedCredential = { readonly reason: "credential_dead" | "needs_reauth"; readonly cause: string };
+export type ForbiddenClass = { readonly modelClass: ModelClass; readonly untilMs: EpochMs; readonly cause: string };
+export type MissingModel = { readonly model: string; readonly untilMs: EpochMs; readonly cause: string };
 
 const FORBIDDEN_MS = durationMs(600_000);
 const MODEL_MISSING_MS = durationMs(3_600_000);
-const MAX_FORBIDDEN = 16;
-const MAX_MISSING = 32;
-/** A longer name is no model's. */
-const MAX_MODEL_CHARACTERS = 256;
 /** 403 for so many model classes at once is about the credential. */
 const FORBIDDEN_CLASSES_OF_A_DEAD_CREDENTIAL = 2;
+export const FORBIDDEN_TWICE = "status 403 for two model classes";
+/** Bounds of what is kept, for whoever reads it back. */
+export const MAX_HOLD_ENTRIES = { forbidden: 16, missing: 32, modelCharacters: 256 } as const;
 
-const nothing: AccountHold = { credential: null, parked: null, forbidden: [], missing: [] };
+export const noHold: AccountHold = { credential: null, parked: null, forbidden: [], missing: [] };
 
 export function withParked(before: AccountHold | undefined, block: Block): AccountHold {
-  const known = before ?? nothing;
-  const parked = laterBlock(known.parked, block);
+  const known = before ?? noHold;
+  const { untilMs, reason, cause } = block;
+  const parked = laterBlock(known.parked, { untilMs, reason, cause });
   return parked === known.parked ? known : { ...known, parked };
 }
 
 export function withCredentialRefused(
   before: AccountHold | undefined,
-  credential: "credential_dead" | "needs_reauth",
+  { reason, cause }: RefusedCredential,
 ): AccountHold {
-  const known = before ?? nothing;
-  return known.credential === null ? { ...known, credential } : known;
+  const known = before ?? noHold;
+  return known.credential === null ? { ...known, credential: { reason, cause } } : known;
 }
 
-export function withForbidden(before: AccountHold | undefined, modelClass: ModelClass, nowMs: EpochMs): AccountHold {
-  const known = before ?? nothing;
+export function withForbidden(
+  before: AccountHold | undefined,
+  { modelClass, cause }: Pick<ForbiddenClass, "modelClass" | "cause">,
+  nowMs: EpochMs,
+): AccountHold {
+  const known = before ?? noHold;
   const others = known.forbidden.filter((entry) => entry.untilMs > nowMs && entry.modelClass !== modelClass);
-  const forbidden = [...others, { modelClass, untilMs: after(nowMs, FORBIDDEN_MS) }].slice(-MAX_FORBIDDEN);
-  const isDead =
-    forbidden.filter((entry) => entry.modelClass !== NO_MODEL_CLASS).length >= FORBIDDEN_CLASSES_OF_A_DEAD_CREDENTIAL;
-  return { ...known, forbidden, credential: known.credential ?? (isDead ? "credential_dead" : null) };
+  const forbidden = [...others, { modelClass, untilMs: after(nowMs, FORBIDDEN_MS), cause }].slice(
+    -MAX_HOLD_ENTRIES.forbidden,
+  );
+  const refused: RefusedCredential | null = isForbiddenEverywhere(forbidden)
+    ? { reason: "credential_dead", cause: FORBIDDEN_TWICE }
+    : null;
+  return { ...known, forbidden, credential: known.credential ?? refused };
+}
+
+function isForbiddenEverywhere(forbidden: readonly { readonly modelClass: ModelClass }[]): boolean {
+  const ofModels = forbidden.filter((entry) => entry.modelClass !== NO_MODEL_CLASS);
+  return ofModels.length >= FORBIDDEN_CLASSES_OF_A_DEAD_CREDENTIAL;
+}
+
+/** Would a 403 for this class now be about the credential? */
+export function wouldForbidAll(hold: AccountHold, modelClass: ModelClass, nowMs: EpochMs): boolean {
+  const others = hold.forbidden.filter((entry) => entry.untilMs > nowMs && entry.modelClass !== modelClass);
+  return isForbiddenEverywhere([...others, { modelClass }]);
 }
 
 export function withModelMissing(
   before: AccountHold | undefined,
-  model: string,
+  { model, cause }: Pick<MissingModel, "model" | "cause">,
   nowMs: EpochMs,
 ): AccountHold | undefined {
-  if (model.length > MAX_MODEL_CHARACTERS) {
+  // A longer name is no model's.
+  if (model.length > MAX_HOLD_ENTRIES.modelCharacters) {
     return before;
   }
-  const known = before ?? nothing;
+  const known = before ?? noHold;
   const others = known.missing.filter((entry) => entry.untilMs > nowMs && entry.model !== model);
-  return { ...known, missing: [...others, { model, untilMs: after(nowMs, MODEL_MISSING_MS) }].slice(-MAX_MISSING) };
+  const missing = [...others, { model, untilMs: after(nowMs, MODEL_MISSING_MS), cause }];
+  return { ...known, missing: missing.slice(-MAX_HOLD_ENTRIES.missing) };
 }
 
 /** A success lifts what it disproves: 403 for its class, 404 for its model. Parking and a refused credential stay. */
@@ -83,14 +108,14 @@ export function holdBlock(
   nowMs: EpochMs,
 ): Block | null {
   let block = parkedBlock(hold, nowMs);
-  for (const { modelClass, untilMs } of hold.forbidden) {
+  for (const { modelClass, untilMs, cause } of hold.forbidden) {
     if (modelClass === wanted.modelClass && nowMs < untilMs) {
-      block = laterBlock(block, { untilMs, reason: "forbidden" });
+      block = laterBlock(block, { untilMs, reason: "forbidden", cause });
     }
   }
-  for (const { model, untilMs } of hold.missing) {
+  for (const { model, untilMs, cause } of hold.missing) {
     if (model === wanted.model && nowMs < untilMs) {
-      block = laterBlock(block, { untilMs, reason: "model_missing" });
+      block = laterBlock(block, { untilMs, reason: "model_missing", cause });
     }
   }
   return block;

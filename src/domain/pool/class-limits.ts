@@ -1,36 +1,47 @@
-import { after, durationMs, type EpochMs } from "../../kernel/time.ts";
-import type { ReasonCode } from "../failover/reason.ts";
+import { after, durationMs, type EpochMs, epochMs } from "../../kernel/time.ts";
 import type { LimitFacts, LimitWindowFact } from "../ratelimit/limit-facts.ts";
-import { softUntil } from "../ratelimit/limit-meaning.ts";
+import { planSoftUntil, softUntil } from "../ratelimit/limit-meaning.ts";
 import { type Block, laterBlock } from "./block.ts";
 
-/** What is known of one model class in one limit group. */
+/** What is known of one model class in one limit group, or of the plan that covers all of them. */
 export type ClassLimits = {
-  readonly bench: { readonly untilMs: EpochMs; readonly reason: ReasonCode } | null;
+  readonly bench: Block | null;
   readonly probe: Probe | null;
   readonly softUntilMs: EpochMs | null;
+  /** All windows of one answer, a plan's among them. */
   readonly windows: readonly LimitWindowFact[];
+  /** Headers of that answer that we do not know, as in `LimitFacts`. */
+  readonly others: LimitFacts["others"];
   /** When `windows` was said; at most one second behind the newest answer. */
   readonly seenAtMs: EpochMs;
 };
 
 /** Limited, and the provider did not say until when: rest, then let one request test it. */
-type Probe = {
+export type Probe = {
   readonly failures: number;
   readonly untilMs: EpochMs;
+  readonly cause: string;
   /** While it lasts one request is testing; a test whose outcome is lost ends here. */
   readonly leaseUntilMs: EpochMs | null;
 };
 
 const FIRST_BACK_OFF_MS = 2_000;
 const MAX_BACK_OFF_MS = 60_000;
-/** A 429 this long after the last one is a new story, not a failed probe. */
+/** A 429 this long after the last one is a new story, not a failed probe; and without one the story is over. */
 const BACK_OFF_MEMORY_MS = durationMs(600_000);
 const PROBE_LEASE_MS = durationMs(60_000);
 /** Windows change with each answer; keeping every change would cost more than it tells. */
 const WINDOW_REFRESH_MS = 1_000;
 
-const nothing: ClassLimits = { bench: null, probe: null, softUntilMs: null, windows: [], seenAtMs: 0 as EpochMs };
+/** Nothing speaks against it. */
+export const noLimits: ClassLimits = {
+  bench: null,
+  probe: null,
+  softUntilMs: null,
+  windows: [],
+  others: [],
+  seenAtMs: 0 as EpochMs,
+};
 
 /** A successful answer: the probe passed. A bench stays: an answer that was under way proves nothing about it. */
 export function afterServed(
@@ -39,7 +50,7 @@ export function afterServed(
   nowMs: EpochMs,
 ): ClassLimits | undefined {
   const passed = before !== undefined && before.probe !== null ? { ...before, probe: null } : before;
-  return afterSeen(passed, limits, nowMs);
+  return afterSeen(passed, limits, { softUntilMs: softUntil(limits, nowMs), nowMs });
 }
 
 /** Any other answer: the probe is over without a verdict, the next request may test again. */
@@ -48,7 +59,15 @@ export function afterRefused(
   limits: LimitFacts,
   nowMs: EpochMs,
 ): ClassLimits | undefined {
-  return afterSeen(afterProbeLost(before), limits, nowMs);
+  return afterSeen(afterProbeLost(before), limits, { softUntilMs: softUntil(limits, nowMs), nowMs });
+}
+
+/** Any answer, for the plan that covers every model class. */
+export function afterPlanSeen(before: ClassLimits | null, limits: LimitFacts, nowMs: EpochMs): ClassLimits | null {
+  if (limits.unified === null) {
+    return before;
+  }
+  return afterSeen(before ?? undefined, limits, { softUntilMs: planSoftUntil(limits, nowMs), nowMs }) ?? null;
 }
 
 export function afterProbeLost(before: ClassLimits | undefined): ClassLimits | undefined {
@@ -60,21 +79,24 @@ export function afterProbeLost(before: ClassLimits | undefined): ClassLimits | u
 }
 
 /** Until exactly then. Of two benches the later end counts: both limits must be over. */
-export function afterBenched(
-  before: ClassLimits | undefined,
-  bench: { untilMs: EpochMs; reason: ReasonCode },
-): ClassLimits {
-  const known = before ?? nothing;
+export function afterBenched(before: ClassLimits | null | undefined, bench: Block): ClassLimits {
+  const known = before ?? noLimits;
   const isCovered = known.bench !== null && known.bench.untilMs >= bench.untilMs;
   if (isCovered && known.probe === null) {
     return known;
   }
-  return { ...known, bench: isCovered ? known.bench : bench, probe: null };
+  const { untilMs, reason, cause } = bench;
+  return { ...known, bench: isCovered ? known.bench : { untilMs, reason, cause }, probe: null };
 }
 
 /** 2 s, 4 s ... 60 s, each a quarter more or less by chance. Grows only when a probe fails, not per straggler. */
-export function afterThrottled(before: ClassLimits | undefined, random: number, nowMs: EpochMs): ClassLimits {
-  const known = before ?? nothing;
+export function afterThrottled(
+  before: ClassLimits | undefined,
+  said: { readonly random: number; readonly cause: string },
+  nowMs: EpochMs,
+): ClassLimits {
+  const known = before ?? noLimits;
+  const { random, cause } = said;
   const { probe } = known;
   if (probe !== null && nowMs < probe.untilMs) {
     return known;
@@ -83,21 +105,26 @@ export function afterThrottled(before: ClassLimits | undefined, random: number, 
   const failures = isFresh ? 1 : probe.failures + 1;
   const backOffMs = Math.min(MAX_BACK_OFF_MS, FIRST_BACK_OFF_MS * 2 ** Math.min(failures - 1, 10));
   const jitteredMs = Math.min(MAX_BACK_OFF_MS, Math.round(backOffMs * (0.75 + random / 2)));
-  return { ...known, probe: { failures, untilMs: after(nowMs, durationMs(jitteredMs)), leaseUntilMs: null } };
+  return { ...known, probe: { failures, untilMs: after(nowMs, durationMs(jitteredMs)), cause, leaseUntilMs: null } };
 }
 
 /** The request that leaves now is the one probe, if one is due. */
 export function afterProbeStarted(before: ClassLimits | undefined, nowMs: EpochMs): ClassLimits | undefined {
-  if (before === undefined || !isProbeDue(before, nowMs)) {
+  if (before === undefined || probeDueSince(before, nowMs) === null) {
     return before;
   }
   const { probe } = before;
   return probe === null ? before : { ...before, probe: { ...probe, leaseUntilMs: after(nowMs, PROBE_LEASE_MS) } };
 }
 
-export function isProbeDue(limits: ClassLimits, nowMs: EpochMs): boolean {
-  const { probe } = limits;
-  return probe !== null && nowMs >= probe.untilMs && (probe.leaseUntilMs === null || nowMs >= probe.leaseUntilMs);
+/** Since when a test is due; null when none is, also because nobody made one for so long that the limit is history. */
+export function probeDueSince(limits: ClassLimits, nowMs: EpochMs): EpochMs | null {
+  const { probe, bench } = limits;
+  if (probe === null) {
+    return null;
+  }
+  const sinceMs = epochMs(Math.max(probe.untilMs, probe.leaseUntilMs ?? 0, bench?.untilMs ?? 0));
+  return nowMs >= sinceMs && nowMs <= after(sinceMs, BACK_OFF_MEMORY_MS) ? sinceMs : null;
 }
 
 /** What keeps this class from use now; null when nothing does. */
@@ -108,10 +135,12 @@ export function classBlock(limits: ClassLimits, nowMs: EpochMs): Block | null {
     return benched;
   }
   if (nowMs < probe.untilMs) {
-    return laterBlock(benched, { untilMs: probe.untilMs, reason: "throttled" });
+    return laterBlock(benched, { untilMs: probe.untilMs, reason: "throttled", cause: probe.cause });
   }
   const isLeased = probe.leaseUntilMs !== null && nowMs < probe.leaseUntilMs;
-  return isLeased ? laterBlock(benched, { untilMs: probe.leaseUntilMs, reason: "probing" }) : benched;
+  return isLeased
+    ? laterBlock(benched, { untilMs: probe.leaseUntilMs, reason: "probing", cause: probe.cause })
+    : benched;
 }
 
 /** Until when this state matters: what ends first is forgotten first. */
@@ -119,20 +148,49 @@ export function classWorth(limits: ClassLimits): number {
   return Math.max(limits.bench?.untilMs ?? 0, limits.probe?.untilMs ?? 0, limits.softUntilMs ?? 0, limits.seenAtMs);
 }
 
-function afterSeen(before: ClassLimits | undefined, limits: LimitFacts, nowMs: EpochMs): ClassLimits | undefined {
-  const softUntilMs = softUntil(limits, nowMs);
-  const known = before ?? nothing;
+type Seen = { readonly softUntilMs: EpochMs | null; readonly nowMs: EpochMs };
+
+function afterSeen(before: ClassLimits | undefined, limits: LimitFacts, seen: Seen): ClassLimits | undefined {
+  const { softUntilMs, nowMs } = seen;
+  const known = before ?? noLimits;
   const wasSoft = known.softUntilMs !== null && nowMs < known.softUntilMs;
   const isSoft = softUntilMs !== null;
-  const isStale = limits.windows.length > 0 && Math.abs(nowMs - known.seenAtMs) >= WINDOW_REFRESH_MS;
+  const hasWindows = limits.windows.length > 0 || limits.others.length > 0;
+  const isStale = hasWindows && Math.abs(nowMs - known.seenAtMs) >= WINDOW_REFRESH_MS;
   if (wasSoft === isSoft && !isStale) {
     return before;
   }
-  const hasWindows = limits.windows.length > 0;
   return {
     ...known,
     softUntilMs,
     windows: hasWindows ? limits.windows : known.windows,
+    others: hasWindows ? limits.others : known.others,
     seenAtMs: hasWindows ? nowMs : known.seenAtMs,
   };
+}
+
+/** Of one class under two names: whatever blocks longer, and the newer windows. No bench and no back-off gets shorter. */
+export function mergedLimits(left: ClassLimits, right: ClassLimits): ClassLimits {
+  const newer = right.seenAtMs >= left.seenAtMs ? right : left;
+  return {
+    bench: laterBlock(left.bench, right.bench),
+    probe: laterProbe(left.probe, right.probe),
+    softUntilMs: laterInstant(left.softUntilMs, right.softUntilMs),
+    windows: newer.windows,
+    others: newer.others,
+    seenAtMs: newer.seenAtMs,
+  };
+}
+
+function laterProbe(left: Probe | null, right: Probe | null): Probe | null {
+  if (left === null || right === null) {
+    return left ?? right;
+  }
+  const later = right.untilMs > left.untilMs ? right : left;
+  const failures = Math.max(left.failures, right.failures);
+  return { ...later, failures, leaseUntilMs: laterInstant(left.leaseUntilMs, right.leaseUntilMs) };
+}
+
+function laterInstant(left: EpochMs | null, right: EpochMs | null): EpochMs | null {
+  return left === null || right === null ? (left ?? right) : epochMs(Math.max(left, right));
 }

@@ -1,5 +1,5 @@
-import { after, durationMs, type EpochMs } from "../../kernel/time.ts";
-import type { Block } from "./block.ts";
+import { after, durationMs, type EpochMs, epochMs } from "../../kernel/time.ts";
+import { type Block, boundedCause } from "./block.ts";
 
 /** Faults of one upstream, shared by all accounts there. Absent: it answers. */
 export type OriginCircuit = {
@@ -11,6 +11,8 @@ export type OriginCircuit = {
   readonly openUntilMs: EpochMs | null;
   readonly leaseUntilMs: EpochMs | null;
   readonly failedAtMs: EpochMs;
+  /** Of the last failure, as in `Block`. */
+  readonly cause: string;
 };
 
 const FAILURES_TO_OPEN = 5;
@@ -22,7 +24,7 @@ const ROW_MEMORY_MS = durationMs(600_000);
 const PROBE_LEASE_MS = durationMs(60_000);
 
 /** 30 s after the fifth failure in a row, 30 s longer for each failed test, at most 5 min. */
-export function afterOriginFailed(before: OriginCircuit | undefined, nowMs: EpochMs): OriginCircuit {
+export function afterOriginFailed(before: OriginCircuit | undefined, cause: string, nowMs: EpochMs): OriginCircuit {
   const known = before === undefined || isForgotten(before, nowMs) ? undefined : before;
   if (known !== undefined && isOpen(known, nowMs)) {
     // A request that left before it opened: its failure is no news.
@@ -30,16 +32,16 @@ export function afterOriginFailed(before: OriginCircuit | undefined, nowMs: Epoc
   }
   const failures = Math.min((known?.failures ?? 0) + 1, FAILURES_TO_OPEN);
   if (failures < FAILURES_TO_OPEN) {
-    return { failures, openings: 0, openUntilMs: null, leaseUntilMs: null, failedAtMs: nowMs };
+    return { failures, openings: 0, openUntilMs: null, leaseUntilMs: null, failedAtMs: nowMs, cause };
   }
   const openings = Math.min((known?.openings ?? 0) + 1, MAX_OPENINGS);
   const openUntilMs = after(nowMs, durationMs(openings * OPEN_STEP_MS));
-  return { failures, openings, openUntilMs, leaseUntilMs: null, failedAtMs: nowMs };
+  return { failures, openings, openUntilMs, leaseUntilMs: null, failedAtMs: nowMs, cause };
 }
 
 /** The request that leaves now is the one test, if one is due. */
 export function afterOriginProbeStarted(before: OriginCircuit | undefined, nowMs: EpochMs): OriginCircuit | undefined {
-  if (before === undefined || !isOriginProbeDue(before, nowMs)) {
+  if (before === undefined || originProbeDueSince(before, nowMs) === null) {
     return before;
   }
   return { ...before, leaseUntilMs: after(nowMs, PROBE_LEASE_MS) };
@@ -49,19 +51,28 @@ export function afterOriginProbeLost(before: OriginCircuit | undefined): OriginC
   return before === undefined || before.leaseUntilMs === null ? before : { ...before, leaseUntilMs: null };
 }
 
-export function isOriginProbeDue(circuit: OriginCircuit, nowMs: EpochMs): boolean {
-  return circuit.openUntilMs !== null && originBlock(circuit, nowMs) === null;
+/** Since when a test is due; null when none is, also because the failures are so old that they are history. */
+export function originProbeDueSince(circuit: OriginCircuit, nowMs: EpochMs): EpochMs | null {
+  const { openUntilMs, leaseUntilMs } = circuit;
+  if (openUntilMs === null || isForgotten(circuit, nowMs)) {
+    return null;
+  }
+  const sinceMs = epochMs(Math.max(openUntilMs, leaseUntilMs ?? 0));
+  return nowMs >= sinceMs ? sinceMs : null;
 }
 
 /** Open, or half open with its test under way; null when a request may go there. */
 export function originBlock(circuit: OriginCircuit, nowMs: EpochMs): Block | null {
   const { openUntilMs, leaseUntilMs } = circuit;
-  if (openUntilMs !== null && nowMs < openUntilMs) {
-    return { untilMs: openUntilMs, reason: "origin_circuit_open" };
+  const untilMs = Math.max(openUntilMs ?? 0, leaseUntilMs ?? 0);
+  if (nowMs >= untilMs) {
+    return null;
   }
-  return leaseUntilMs !== null && nowMs < leaseUntilMs
-    ? { untilMs: leaseUntilMs, reason: "origin_circuit_open" }
-    : null;
+  const cause = boundedCause(`${circuit.failures} faults in a row, last: ${circuit.cause}`);
+  const reason = "origin_circuit_open";
+  // Open first: a test begins only when that is over.
+  const isOpenStill = openUntilMs !== null && nowMs < openUntilMs;
+  return { untilMs: isOpenStill ? openUntilMs : epochMs(untilMs), reason, cause };
 }
 
 export function circuitWorth(circuit: OriginCircuit): number {
@@ -72,6 +83,7 @@ function isOpen(circuit: OriginCircuit, nowMs: EpochMs): boolean {
   return circuit.openUntilMs !== null && nowMs < circuit.openUntilMs;
 }
 
-function isForgotten(circuit: OriginCircuit, nowMs: EpochMs): boolean {
+/** Whether the row of failures is so old that it counts no more. */
+export function isForgotten(circuit: OriginCircuit, nowMs: EpochMs): boolean {
   return nowMs > after(circuit.failedAtMs, ROW_MEMORY_MS) && !isOpen(circuit, nowMs);
 }

@@ -1,6 +1,6 @@
 import { assertNever } from "../../kernel/result.ts";
-import type { EpochMs } from "../../kernel/time.ts";
-import { type Account, type AccountId, type LimitGroup, limitGroupOf, type ModelClass } from "../account/account.ts";
+import { after, durationMs, type EpochMs } from "../../kernel/time.ts";
+import { type Account, type AccountId, limitGroupOf, type ModelClass } from "../account/account.ts";
 import type { ReasonCode } from "../failover/reason.ts";
 import {
   type AccountHold,
@@ -12,10 +12,12 @@ import {
   withForbidden,
   withModelMissing,
   withParked,
+  wouldForbidAll,
 } from "./account-hold.ts";
 import { type Block, laterBlock } from "./block.ts";
 import {
   afterBenched,
+  afterPlanSeen,
   afterProbeLost,
   afterProbeStarted,
   afterRefused,
@@ -23,29 +25,27 @@ import {
   afterThrottled,
   type ClassLimits,
   classBlock,
-  classWorth,
-  isProbeDue,
+  probeDueSince,
 } from "./class-limits.ts";
+import { type Groups, groupWorth, withGroup, withMergedGroup } from "./group-limits.ts";
 import {
   afterOriginFailed,
   afterOriginProbeLost,
   afterOriginProbeStarted,
   circuitWorth,
-  isOriginProbeDue,
   type OriginCircuit,
   originBlock,
+  originProbeDueSince,
 } from "./origin-circuit.ts";
 import type { PoolEvent, PoolSubject } from "./pool-event.ts";
 import { emptyShardedMap, getEntry, type ShardedMap, withEntry } from "./sharded-map.ts";
-
-type GroupLimits = ReadonlyMap<ModelClass, ClassLimits>;
 
 /**
  * What this process knows about limits and health. Absent means that nothing speaks against it. At most 4,096 limit
  * groups of 16 model classes, 4,096 accounts and 4,096 upstreams; beyond that what ended first is forgotten first.
  */
 export type PoolState = {
-  readonly groups: ShardedMap<LimitGroup, GroupLimits>;
+  readonly groups: Groups;
   readonly holds: ShardedMap<AccountId, AccountHold>;
   readonly origins: ShardedMap<string, OriginCircuit>;
 };
@@ -55,9 +55,6 @@ export const emptyPool: PoolState = {
   holds: emptyShardedMap(),
   origins: emptyShardedMap(),
 };
-
-/** A group's model classes come from model names, and those from clients. */
-export const MAX_CLASSES_PER_GROUP = 16;
 
 /** The same object when nothing changes. Never throws, whatever the order of events. */
 export function applyPoolEvents(pool: PoolState, events: readonly PoolEvent[]): PoolState {
@@ -76,33 +73,43 @@ function applyPoolEvent(pool: PoolState, event: PoolEvent): PoolState {
     case "served":
       return change(pool, event.on, {
         limits: (before) => afterServed(before, event.limits, event.atMs),
+        plan: (before) => afterPlanSeen(before, event.limits, event.atMs),
         hold: (before) => afterHoldServed(before, event.on.model, event.on.modelClass),
         origin: () => undefined,
       });
     case "refused":
       return change(pool, event.on, {
         limits: (before) => afterRefused(before, event.limits, event.atMs),
+        plan: (before) => afterPlanSeen(before, event.limits, event.atMs),
         origin: () => undefined,
       });
     case "benched":
-      return change(pool, event.on, { limits: (before) => afterBenched(before, event) });
+      return event.scope === "group"
+        ? change(pool, event.on, { limits: afterProbeLost, plan: (before) => afterBenched(before, event) })
+        : change(pool, event.on, { limits: (before) => afterBenched(before, event) });
     case "throttled":
-      return change(pool, event.on, { limits: (before) => afterThrottled(before, event.random, event.atMs) });
+      return change(pool, event.on, { limits: (before) => afterThrottled(before, event, event.atMs) });
     case "parked":
-      return change(pool, event.on, {
-        hold: (before) => withParked(before, { untilMs: event.untilMs, reason: event.reason }),
-      });
+      return change(pool, event.on, { hold: (before) => withParked(before, event) });
     case "credential_refused":
-      return change(pool, event.on, { hold: (before) => withCredentialRefused(before, event.reason) });
-    case "forbidden":
-      return change(pool, event.on, { hold: (before) => withForbidden(before, event.on.modelClass, event.atMs) });
+      return change(pool, event.on, { hold: (before) => withCredentialRefused(before, event) });
+    case "forbidden": {
+      const { modelClass } = event.on;
+      return change(pool, event.on, {
+        hold: (before) => withForbidden(before, { modelClass, cause: event.cause }, event.atMs),
+      });
+    }
     case "model_missing":
-      return change(pool, event.on, { hold: (before) => withModelMissing(before, event.model, event.atMs) });
+      return change(pool, event.on, { hold: (before) => withModelMissing(before, event, event.atMs) });
     case "origin_failed":
       return change(pool, event.on, {
         limits: afterProbeLost,
-        origin: (before) => afterOriginFailed(before, event.atMs),
+        origin: (before) => afterOriginFailed(before, event.cause, event.atMs),
       });
+    case "organization_learned": {
+      const groups = withMergedGroup(pool.groups, event.from, event.to);
+      return groups === pool.groups ? pool : { ...pool, groups };
+    }
     case "reset_account":
       return {
         ...pool,
@@ -117,13 +124,14 @@ function applyPoolEvent(pool: PoolState, event: PoolEvent): PoolState {
 type Step<Value> = (before: Value | undefined) => Value | undefined;
 type Changes = {
   readonly limits?: Step<ClassLimits>;
+  readonly plan?: (before: ClassLimits | null) => ClassLimits | null;
   readonly hold?: Step<AccountHold>;
   readonly origin?: Step<OriginCircuit>;
 };
 
 function change(pool: PoolState, on: PoolSubject, changes: Changes): PoolState {
-  const { limits, hold, origin } = changes;
-  const groups = limits === undefined ? pool.groups : changeClass(pool.groups, on, limits);
+  const { hold, origin } = changes;
+  const groups = withGroup(pool.groups, on, changes);
   const holds = hold === undefined ? pool.holds : changeEntry(pool.holds, [on.accountId, hold], holdWorth);
   const origins = origin === undefined ? pool.origins : changeEntry(pool.origins, [on.origin, origin], circuitWorth);
   const isSame = groups === pool.groups && holds === pool.holds && origins === pool.origins;
@@ -139,41 +147,28 @@ function changeEntry<Key extends string, Value>(
   return withEntry(map, [key, step(getEntry(map, key))], worth);
 }
 
-function changeClass(groups: PoolState["groups"], on: PoolSubject, step: Step<ClassLimits>): PoolState["groups"] {
-  const before = getEntry(groups, on.limitGroup);
-  const limits = step(before?.get(on.modelClass));
-  if (limits === undefined || limits === before?.get(on.modelClass)) {
-    return groups;
-  }
-  const classes = new Map(before ?? []);
-  if (classes.size >= MAX_CLASSES_PER_GROUP && !classes.has(on.modelClass)) {
-    classes.delete(leastWorthClass(classes));
-  }
-  classes.set(on.modelClass, limits);
-  return withEntry(groups, [on.limitGroup, classes], groupWorth);
-}
-
-function leastWorthClass(classes: GroupLimits): ModelClass {
-  const entries = [...classes].map(([modelClass, limits]) => ({ modelClass, worth: classWorth(limits) }));
-  return entries.reduce((least, entry) => (entry.worth < least.worth ? entry : least)).modelClass;
-}
-
-function groupWorth(classes: GroupLimits): number {
-  return Math.max(...[...classes.values()].map(classWorth));
-}
-
-/** soft: the provider warns, so that others go first. */
+/**
+ * ready: nothing speaks against it. soft: the provider warns, so that others go first. probe: one request should test
+ * whether a limit or an upstream is back; when nobody made that test for a minute it counts as soft, so that the account
+ * comes back by itself.
+ */
 export type Availability =
-  | { readonly usable: true; readonly rank: "ready" | "soft" }
+  | { readonly usable: true; readonly rank: "ready" | "soft" | "probe" }
   | {
       readonly usable: false;
       readonly reason: ReasonCode;
       /** When the last thing that speaks against it ends; null when that takes an operator. */
       readonly untilMs: EpochMs | null;
+      /** As in `Block`. */
+      readonly cause: string;
     };
 
 const READY: Availability = { usable: true, rank: "ready" };
 const SOFT: Availability = { usable: true, rank: "soft" };
+const PROBE: Availability = { usable: true, rank: "probe" };
+const PAUSED = { usable: false, reason: "paused", untilMs: null, cause: "an operator" } as const;
+/** So long a test waits for a request that has no better place to go. */
+const PROBE_RANK_MS = durationMs(60_000);
 
 /**
  * May this account serve this model now? Computed from instants each time, so that an account comes back by itself.
@@ -188,31 +183,60 @@ export function availability(
   nowMs: EpochMs,
 ): Availability {
   if (account.isPaused) {
-    return { usable: false, reason: "paused", untilMs: null };
+    return PAUSED;
   }
   const hold = getEntry(pool.holds, account.id);
   if (hold !== undefined && hold.credential !== null) {
-    return { usable: false, reason: hold.credential, untilMs: null };
+    return { usable: false, untilMs: null, ...hold.credential };
   }
-  const limits = getEntry(pool.groups, limitGroupOf(account))?.get(modelClass);
+  const group = getEntry(pool.groups, limitGroupOf(account));
+  const limits = group?.classes.get(modelClass);
+  const plan = group?.plan ?? null;
   const held = hold === undefined ? null : holdBlock(hold, { model, modelClass }, nowMs);
-  const limited = limits === undefined ? null : classBlock(limits, nowMs);
+  const ofClass = limits === undefined ? null : classBlock(limits, nowMs);
+  const ofPlan = plan === null ? null : classBlock(plan, nowMs);
   const circuit = getEntry(pool.origins, account.baseUrl);
-  const block = laterBlock(held, limited) ?? (circuit === undefined ? null : originBlock(circuit, nowMs));
+  const ofOrigin = circuit === undefined ? null : originBlock(circuit, nowMs);
+  const block = laterBlock(laterBlock(held, ofPlan), ofClass) ?? ofOrigin;
   if (block !== null) {
-    return { usable: false, reason: block.reason, untilMs: block.untilMs };
+    return { usable: false, reason: block.reason, untilMs: block.untilMs, cause: block.cause };
   }
+  const dueSinceMs = testDueSince(limits, circuit, nowMs);
+  if (dueSinceMs !== null) {
+    return nowMs < after(dueSinceMs, PROBE_RANK_MS) ? PROBE : SOFT;
+  }
+  return isSoft(limits, nowMs) || isSoft(plan ?? undefined, nowMs) ? SOFT : READY;
+}
+
+function isSoft(limits: ClassLimits | undefined, nowMs: EpochMs): boolean {
   const softUntilMs = limits?.softUntilMs ?? null;
-  return softUntilMs !== null && nowMs < softUntilMs ? SOFT : READY;
+  return softUntilMs !== null && nowMs < softUntilMs;
+}
+
+/** Since when a request would test a limit or an upstream: of two tests the younger. Null when there is none to make. */
+function testDueSince(
+  limits: ClassLimits | undefined,
+  circuit: OriginCircuit | undefined,
+  nowMs: EpochMs,
+): EpochMs | null {
+  const ofLimit = limits === undefined ? null : probeDueSince(limits, nowMs);
+  const ofOrigin = circuit === undefined ? null : originProbeDueSince(circuit, nowMs);
+  if (ofLimit === null || ofOrigin === null) {
+    return ofLimit ?? ofOrigin;
+  }
+  return ofLimit > ofOrigin ? ofLimit : ofOrigin;
 }
 
 /** Would a request that leaves now test a limit or a circuit? Then the pool must be told that it left. */
 export function isProbe(pool: PoolState, account: Account, modelClass: ModelClass, nowMs: EpochMs): boolean {
-  const limits = getEntry(pool.groups, limitGroupOf(account))?.get(modelClass);
-  const circuit = getEntry(pool.origins, account.baseUrl);
-  return (
-    (limits !== undefined && isProbeDue(limits, nowMs)) || (circuit !== undefined && isOriginProbeDue(circuit, nowMs))
-  );
+  const limits = getEntry(pool.groups, limitGroupOf(account))?.classes.get(modelClass);
+  return testDueSince(limits, getEntry(pool.origins, account.baseUrl), nowMs) !== null;
+}
+
+/** Would a 403 for this class now be about the credential, because another class is forbidden already? */
+export function isForbiddenElsewhere(pool: PoolState, on: PoolSubject, nowMs: EpochMs): boolean {
+  const hold = getEntry(pool.holds, on.accountId);
+  return hold !== undefined && wouldForbidAll(hold, on.modelClass, nowMs);
 }
 
 export type AccountState = "ready" | "limited" | "paused" | "needs_reauth" | "dead";
@@ -223,57 +247,33 @@ export type AccountCondition = {
   readonly reason: ReasonCode | null;
   /** When the last limit ends; null when ready, or when it takes an operator. */
   readonly untilMs: EpochMs | null;
+  /** As in `Block`; null when ready. */
+  readonly cause: string | null;
 };
 
 /** The account as a person sees it: limited as soon as one model class is. */
 export function accountCondition(pool: PoolState, account: Account, nowMs: EpochMs): AccountCondition {
   if (account.isPaused) {
-    return { state: "paused", reason: "paused", untilMs: null };
+    return { state: "paused", reason: PAUSED.reason, untilMs: null, cause: PAUSED.cause };
   }
   const hold = getEntry(pool.holds, account.id);
   if (hold !== undefined && hold.credential !== null) {
-    const state = hold.credential === "needs_reauth" ? "needs_reauth" : "dead";
-    return { state, reason: hold.credential, untilMs: null };
+    const state = hold.credential.reason === "needs_reauth" ? "needs_reauth" : "dead";
+    return { state, untilMs: null, ...hold.credential };
   }
   let block: Block | null = hold === undefined ? null : parkedBlock(hold, nowMs);
-  for (const limits of getEntry(pool.groups, limitGroupOf(account))?.values() ?? []) {
+  const group = getEntry(pool.groups, limitGroupOf(account));
+  if (group !== undefined && group.plan !== null) {
+    block = laterBlock(block, classBlock(group.plan, nowMs));
+  }
+  for (const limits of group?.classes.values() ?? []) {
     block = laterBlock(block, classBlock(limits, nowMs));
   }
   return block === null
-    ? { state: "ready", reason: null, untilMs: null }
-    : { state: "limited", reason: block.reason, untilMs: block.untilMs };
+    ? { state: "ready", reason: null, untilMs: null, cause: null }
+    : { state: "limited", reason: block.reason, untilMs: block.untilMs, cause: block.cause };
 }
 
 export function accountState(pool: PoolState, account: Account, nowMs: EpochMs): AccountState {
   return accountCondition(pool, account, nowMs).state;
-}
-
-/** One rate limit as the provider last described it. Null: it did not say. */
-export type LimitWindow = {
-  /** "5h", "7d", "requests", "input-tokens" ... */
-  readonly name: string;
-  /** Null when the window covers every model. */
-  readonly modelClass: ModelClass | null;
-  readonly status: string | null;
-  readonly limit: number | null;
-  readonly remaining: number | null;
-  /** 0..1; above 1 when overage was allowed. */
-  readonly usedRatio: number | null;
-  readonly resetAtMs: EpochMs | null;
-  readonly seenAtMs: EpochMs;
-};
-
-/** The windows of the account's limit group, by name; a plan's window appears once, as it was last seen. */
-export function windowsOf(pool: PoolState, account: Account): readonly LimitWindow[] {
-  const windows = new Map<string, LimitWindow>();
-  for (const [modelClass, limits] of getEntry(pool.groups, limitGroupOf(account)) ?? []) {
-    for (const { isPlan, ...window } of limits.windows) {
-      const key = isPlan ? window.name : `${window.name} ${modelClass}`;
-      const known = windows.get(key);
-      if (known === undefined || known.seenAtMs < limits.seenAtMs) {
-        windows.set(key, { ...window, modelClass: isPlan ? null : modelClass, seenAtMs: limits.seenAtMs });
-      }
-    }
-  }
-  return [...windows].sort(([left], [right]) => (left < right ? -1 : 1)).map(([, window]) => window);
 }

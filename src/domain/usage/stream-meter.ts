@@ -3,6 +3,7 @@ import { createEventScanner, type EventScanner } from "../sse/event-scanner.ts";
 import type { EventData } from "../sse/event-state.ts";
 import type { WireError } from "../sse/wire-error.ts";
 import { emptyUsage, isCount, mergeUsage, partialUsage } from "./merge-usage.ts";
+import { thinkingDroppedOf } from "./thinking-dropped.ts";
 import type { Usage } from "./usage.ts";
 
 const MAX_MODEL_CHARACTERS = 256;
@@ -15,6 +16,8 @@ export type StreamReading = {
   /** As far as the bytes tell; who left first, the caller knows. */
   readonly outcome: "completed" | "upstream_error" | "truncated";
   readonly error: WireError | null;
+  /** Thinking blocks of the request that upstream left out; null when it does not report them (protocol P22). */
+  readonly thinkingDropped: number | null;
 };
 
 export interface StreamMeter {
@@ -35,16 +38,20 @@ export function createStreamMeter(): StreamMeter {
   let model: string | null = null;
   let isMessage = false;
   let reportedTextBytes = 0;
+  let thinkingDropped: number | null = null;
 
   function take({ kind, data }: EventData): void {
     if (kind === "message_start") {
       isMessage = true;
       const message = memberOf(data, "message");
       usage = mergeUsage(usage, memberOf(message, "usage"));
+      thinkingDropped = thinkingDroppedOf(memberOf(message, "input_transformations")) ?? thinkingDropped;
       model = textMemberOf(message, "model")?.slice(0, MAX_MODEL_CHARACTERS) ?? model;
     } else if (kind === "message_delta") {
       const wireUsage = memberOf(data, "usage");
       usage = mergeUsage(usage, wireUsage);
+      // Only after a fallback to another model in mid-stream: then these entries replace the first ones.
+      thinkingDropped = thinkingDroppedOf(memberOf(data, "input_transformations")) ?? thinkingDropped;
       if (isCount(memberOf(wireUsage, "output_tokens"))) reportedTextBytes = events.textBytes;
     }
   }
@@ -67,6 +74,7 @@ export function createStreamMeter(): StreamMeter {
         model,
         outcome: events.lastError !== null ? "upstream_error" : isWhole(how) ? "completed" : "truncated",
         error: events.lastError,
+        thinkingDropped,
       };
     },
   };
