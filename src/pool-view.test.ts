@@ -27,7 +27,17 @@ test("shows an account that nothing speaks against as ready", () => {
 
 test("shows a limit with its reason in words, and forgets it when an operator says so", () => {
   const { pool, view } = viewOfPool();
-  pool.learn([{ type: "benched", on, untilMs: epochMs(9_000), reason: "rate_limited", atMs: epochMs(1_000) }]);
+  pool.learn([
+    {
+      type: "benched",
+      on,
+      untilMs: epochMs(9_000),
+      reason: "rate_limited",
+      cause: "status 429, retry-after",
+      scope: "class",
+      atMs: epochMs(1_000),
+    },
+  ]);
   expect(view.describe(known)).toMatchObject({
     state: "limited",
     reason: "The provider limits this account until a stated time",

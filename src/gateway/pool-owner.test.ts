@@ -7,7 +7,7 @@ import { epochMs } from "../kernel/time.ts";
 import { createPoolOwner } from "./pool-owner.ts";
 
 const on = subjectOf(account("a"), null, modelClassOf(null));
-const failed: PoolEvent = { type: "origin_failed", on, atMs: epochMs(1) };
+const failed: PoolEvent = { type: "origin_failed", on, cause: "status 529", atMs: epochMs(1) };
 
 test("tells what changed, and nothing when nothing did", () => {
   const told: (readonly PoolEvent[])[] = [];

@@ -116,10 +116,18 @@ test("what the pool learned is told when it changes whether an account may be us
   const atMs = epochMs(0);
   observer.learned([
     { type: "probe_started", on: ON, atMs },
-    { type: "benched", on: ON, untilMs: epochMs(60_000), reason: "rate_limited", atMs },
-    { type: "credential_refused", on: ON, reason: "credential_dead", atMs },
-    { type: "forbidden", on: ON, atMs },
-    { type: "origin_failed", on: ON, atMs },
+    {
+      type: "benched",
+      on: ON,
+      untilMs: epochMs(60_000),
+      reason: "rate_limited",
+      cause: "status 429, retry-after",
+      scope: "class",
+      atMs,
+    },
+    { type: "credential_refused", on: ON, reason: "credential_dead", cause: "status 401", atMs },
+    { type: "forbidden", on: ON, cause: "status 403", atMs },
+    { type: "origin_failed", on: ON, cause: "status 529", atMs },
   ]);
   expect(records().map(({ level, reason }) => [level, reason])).toEqual([
     ["warn", "rate_limited"],

@@ -78,7 +78,17 @@ describe("while every account rests", () => {
     const on = subjectOf(account("a"), null, modelClassOf("claude-sonnet-4-5"));
     const nowMs = stage.clock.now();
     const untilMs = after(nowMs, durationMs(30_000));
-    stage.rooms.pool.learn([{ type: "benched", on, untilMs, reason: "rate_limited", atMs: nowMs }]);
+    stage.rooms.pool.learn([
+      {
+        type: "benched",
+        on,
+        untilMs,
+        reason: "rate_limited",
+        cause: "status 429, retry-after",
+        scope: "class",
+        atMs: nowMs,
+      },
+    ]);
     stage.clock.advance(15_000);
     const client = await serving;
     expect(client.status).toBe(429);
