@@ -1,0 +1,293 @@
+import type { EpochMs } from "../../kernel/time.ts";
+import type { AccountId, LimitGroup, ModelClass } from "../account/account.ts";
+import type { LimitWindowFact } from "../ratelimit/limit-facts.ts";
+import { isHardStatus } from "../ratelimit/limit-meaning.ts";
+import { createRecentStarts, dropCounted, noteStart, type RecentStarts } from "./recent-starts.ts";
+import { countStart, createStartRamp, RAMP_MS, rampOpensAt, type StartRamp } from "./start-ramp.ts";
+import { bucketOf, draw, levelAt, roomAt, type StartedAmount, type TokenBucket } from "./token-bucket.ts";
+
+/** What a request is expected to take from the limits. */
+export type Demand = { readonly inputTokens: number; readonly outputTokens: number };
+
+export type StartSubject = {
+  readonly limitGroup: LimitGroup;
+  readonly accountId: AccountId;
+  readonly modelClass: ModelClass;
+};
+export type HeadroomSubject = Pick<StartSubject, "limitGroup" | "modelClass">;
+
+/** What the answers of a group and class said of their limits, and when. */
+export type SeenLimits = { readonly windows: readonly LimitWindowFact[]; readonly seenAtMs: EpochMs };
+
+export type Headroom = {
+  /** Of the tightest window, 0..1, with what was started since it was seen. */
+  readonly usedRatio: number;
+  /** When there is room for the demand; null when there is now. */
+  readonly fullUntilMs: EpochMs | null;
+  /** The window that is full, else the tightest one, or "ramp"; null when nothing is known. */
+  readonly cause: string | null;
+};
+
+type Mutable<Shape> = { -readonly [Key in keyof Shape]: Shape[Key] };
+
+/** One limit group with one model class. */
+type Slot = {
+  inFlight: number;
+  lastMs: EpochMs;
+  readonly starts: RecentStarts;
+  readonly ramp: StartRamp;
+  /** From the windows of `seenAtMs`; null before any were seen. */
+  buckets: TokenBucket[] | null;
+  seenAtMs: EpochMs;
+};
+
+type ClassSlots = { readonly groups: Map<LimitGroup, Slot>; switchedAtMs: number };
+
+type AccountTally = { inFlight: number; lastStart: number; share: number; lastMs: EpochMs };
+
+type Held = { isOpen: boolean; readonly slot: Slot; readonly account: AccountTally };
+
+/** One request on its way. Only this book looks inside. */
+export type Reservation = Readonly<Held>;
+
+/** Requests on their way and what they take from the limits, before any answer says so. */
+export interface ReservationBook {
+  start(on: StartSubject, demand: Demand, nowMs: EpochMs): Reservation;
+  /** May be called again; what was taken from the limits stays taken. */
+  end(reservation: Reservation): void;
+  inFlight(limitGroup: LimitGroup, modelClass: ModelClass): number;
+  inFlightOf(accountId: AccountId): number;
+  /**
+   * What `limits` leave, refilled as token buckets are, minus what started since they were seen. `seenAtMs` must never
+   * be older than the newest of the windows that are no plan's: what started before it counts as counted.
+   */
+  headroom(
+    on: HeadroomSubject,
+    limits: SeenLimits | null,
+    need: { readonly demand: Demand; readonly nowMs: EpochMs },
+  ): Headroom;
+  /** A group of this class was benched: for a minute the others' start rate at most doubles every 5 s, from 20. */
+  noteSwitch(modelClass: ModelClass, nowMs: EpochMs): void;
+  /** Recent starts, decayed with a half-life of 10 minutes. */
+  startedShare(accountId: AccountId, nowMs: EpochMs): number;
+  /** Sequence number of the last start; 0: never. */
+  lastStart(accountId: AccountId): number;
+}
+
+type Book = {
+  readonly classes: Map<ModelClass, ClassSlots>;
+  slots: number;
+  readonly accounts: Map<AccountId, AccountTally>;
+  sequence: number;
+};
+
+/**
+ * A plan tells only shares. Each request that it has not counted yet is taken for this much of it, so that a burst
+ * does not all go to the account that was the least used before it.
+ */
+const PLAN_SHARE_PER_REQUEST = 0.001;
+const SHARE_HALF_LIFE_MS = 600_000;
+/** Slots, classes and accounts, each: like the pool's 64 x 64. */
+const MAX_ENTRIES = 4_096;
+/** Entries that go at once when there are too many, so that the search for the oldest ones is rare. */
+const DROPPED_AT_ONCE = 512;
+
+export function createReservationBook(): ReservationBook {
+  const book: Book = { classes: new Map(), slots: 0, accounts: new Map(), sequence: 0 };
+  return {
+    start: (on, demand, nowMs) => start(book, on, { demand, nowMs }),
+    end,
+    inFlight: (limitGroup, modelClass) => book.classes.get(modelClass)?.groups.get(limitGroup)?.inFlight ?? 0,
+    inFlightOf: (accountId) => book.accounts.get(accountId)?.inFlight ?? 0,
+    headroom: (on, limits, need) => headroom(book, on, { limits, ...need }),
+    noteSwitch: (modelClass, nowMs) => {
+      classOf(book, modelClass).switchedAtMs = nowMs;
+    },
+    startedShare: (accountId, nowMs) => shareAt(book.accounts.get(accountId), nowMs),
+    lastStart: (accountId) => book.accounts.get(accountId)?.lastStart ?? 0,
+  };
+}
+
+// hot path
+function start(book: Book, on: StartSubject, what: { demand: Demand; nowMs: EpochMs }): Reservation {
+  const { demand, nowMs } = what;
+  const slot = slotOf(book, on, nowMs);
+  const account = accountOf(book, on.accountId, nowMs);
+  slot.inFlight++;
+  slot.lastMs = nowMs;
+  noteStart(slot.starts, demand, nowMs);
+  countStart(slot.ramp, nowMs);
+  if (slot.buckets !== null) {
+    const { inputTokens, outputTokens } = demand;
+    drawAll(slot.buckets, { requests: 1, inputTokens, outputTokens }, nowMs);
+  }
+  account.share = shareAt(account, nowMs) + 1;
+  account.lastMs = nowMs;
+  account.inFlight++;
+  account.lastStart = ++book.sequence;
+  const held: Held = { isOpen: true, slot, account };
+  return held;
+}
+
+function end(reservation: Reservation): void {
+  const held: Held = reservation;
+  if (!held.isOpen) return;
+  held.isOpen = false;
+  held.slot.inFlight--;
+  held.account.inFlight--;
+}
+
+// hot path
+function headroom(
+  book: Book,
+  on: HeadroomSubject,
+  need: { limits: SeenLimits | null; demand: Demand; nowMs: EpochMs },
+): Headroom {
+  const { limits, demand, nowMs } = need;
+  const found: Mutable<Headroom> = { usedRatio: 0, fullUntilMs: null, cause: null };
+  const slot = limits === null ? findSlot(book, on) : slotOf(book, on, nowMs);
+  if (limits !== null && slot !== undefined) {
+    notePlan(found, limits.windows, { uncounted: uncountedSince(slot, limits), nowMs });
+    for (const bucket of slot.buckets ?? []) noteBucket(found, bucket, { demand, nowMs });
+  } else if (slot !== undefined) {
+    found.usedRatio = Math.min(1, slot.inFlight * PLAN_SHARE_PER_REQUEST);
+  }
+  const switchedAtMs = book.classes.get(on.modelClass)?.switchedAtMs ?? Number.NEGATIVE_INFINITY;
+  if (slot !== undefined && nowMs - switchedAtMs < RAMP_MS) {
+    const opensAtMs = rampOpensAt(slot.ramp, nowMs);
+    if (opensAtMs !== null && opensAtMs > (found.fullUntilMs ?? nowMs)) {
+      found.fullUntilMs = opensAtMs;
+      found.cause = "ramp";
+    }
+  }
+  return found;
+}
+
+/** Requests that these windows do not know of. Windows that were seen at another time make new buckets. */
+function uncountedSince(slot: Slot, limits: SeenLimits): number {
+  const { windows, seenAtMs } = limits;
+  if (slot.buckets === null || slot.seenAtMs !== seenAtMs) {
+    dropCounted(slot.starts, seenAtMs);
+    slot.seenAtMs = seenAtMs;
+    slot.buckets = [];
+    for (const window of windows) {
+      const bucket = bucketOf(window, seenAtMs);
+      if (bucket !== null) slot.buckets.push(bucket);
+    }
+    for (const cell of slot.starts.cells) drawAll(slot.buckets, cell, cell.lastMs);
+  }
+  let uncounted = 0;
+  for (const cell of slot.starts.cells) uncounted += cell.requests;
+  return uncounted;
+}
+
+function notePlan(
+  found: Mutable<Headroom>,
+  windows: readonly LimitWindowFact[],
+  at: { uncounted: number; nowMs: EpochMs },
+): void {
+  for (const window of windows) {
+    const isOver = window.resetAtMs !== null && window.resetAtMs <= at.nowMs;
+    if (!window.isPlan || (window.usedRatio === null && window.status === null)) continue;
+    const saidRatio = isHardStatus(window.status) ? 1 : (window.usedRatio ?? 0);
+    noteTightest(found, window.name, (isOver ? 0 : saidRatio) + at.uncounted * PLAN_SHARE_PER_REQUEST);
+  }
+}
+
+function noteBucket(found: Mutable<Headroom>, bucket: TokenBucket, need: { demand: Demand; nowMs: EpochMs }): void {
+  const { name, limit } = bucket;
+  const fullUntilMs = roomAt(bucket, need.demand, need.nowMs);
+  const wasFull = found.fullUntilMs !== null;
+  const usedRatio = limit === 0 ? 1 : 1 - levelAt(bucket, need.nowMs) / limit;
+  if (fullUntilMs !== null && fullUntilMs > (found.fullUntilMs ?? need.nowMs)) {
+    found.usedRatio = Math.min(1, Math.max(found.usedRatio, usedRatio));
+    found.fullUntilMs = fullUntilMs;
+    found.cause = name;
+  } else if (wasFull) {
+    found.usedRatio = Math.min(1, Math.max(found.usedRatio, usedRatio));
+  } else {
+    noteTightest(found, name, usedRatio);
+  }
+}
+
+function noteTightest(found: Mutable<Headroom>, name: string, usedRatio: number): void {
+  if (found.cause !== null && usedRatio <= found.usedRatio) return;
+  found.usedRatio = Math.min(1, Math.max(0, usedRatio));
+  found.cause = name;
+}
+
+function drawAll(buckets: readonly TokenBucket[], amount: StartedAmount, atMs: EpochMs): void {
+  for (const bucket of buckets) draw(bucket, amount, atMs);
+}
+
+function shareAt(account: AccountTally | undefined, nowMs: EpochMs): number {
+  if (account === undefined) return 0;
+  return account.share * 2 ** (-Math.max(0, nowMs - account.lastMs) / SHARE_HALF_LIFE_MS);
+}
+
+function findSlot(book: Book, on: HeadroomSubject): Slot | undefined {
+  return book.classes.get(on.modelClass)?.groups.get(on.limitGroup);
+}
+
+function slotOf(book: Book, on: HeadroomSubject, nowMs: EpochMs): Slot {
+  const known = findSlot(book, on);
+  if (known !== undefined) return known;
+  if (book.slots >= MAX_ENTRIES) dropOldestSlots(book);
+  const slot: Slot = {
+    inFlight: 0,
+    lastMs: nowMs,
+    starts: createRecentStarts(),
+    ramp: createStartRamp(),
+    buckets: null,
+    seenAtMs: nowMs,
+  };
+  classOf(book, on.modelClass).groups.set(on.limitGroup, slot);
+  book.slots++;
+  return slot;
+}
+
+function classOf(book: Book, modelClass: ModelClass): ClassSlots {
+  const known = book.classes.get(modelClass);
+  if (known !== undefined) return known;
+  if (book.classes.size >= MAX_ENTRIES) dropEmptyClasses(book);
+  const slots: ClassSlots = { groups: new Map(), switchedAtMs: Number.NEGATIVE_INFINITY };
+  book.classes.set(modelClass, slots);
+  return slots;
+}
+
+function accountOf(book: Book, accountId: AccountId, nowMs: EpochMs): AccountTally {
+  const known = book.accounts.get(accountId);
+  if (known !== undefined) return known;
+  if (book.accounts.size >= MAX_ENTRIES) {
+    for (const [id] of oldest([...book.accounts])) book.accounts.delete(id);
+  }
+  const account: AccountTally = { inFlight: 0, lastStart: 0, share: 0, lastMs: nowMs };
+  book.accounts.set(accountId, account);
+  return account;
+}
+
+function dropOldestSlots(book: Book): void {
+  const slots = [...book.classes].flatMap(([modelClass, { groups }]) =>
+    [...groups].map(([limitGroup, slot]) => [{ modelClass, limitGroup }, slot] as const),
+  );
+  for (const [{ modelClass, limitGroup }] of oldest(slots)) {
+    book.classes.get(modelClass)?.groups.delete(limitGroup);
+    book.slots--;
+  }
+  dropEmptyClasses(book);
+}
+
+function dropEmptyClasses(book: Book): void {
+  for (const [modelClass, { groups }] of book.classes) {
+    if (groups.size === 0) book.classes.delete(modelClass);
+  }
+}
+
+/** Idle ones first, then those that are unused for longest. What is dropped may end later: its reservations hold it. */
+function oldest<Key, Value extends { readonly inFlight: number; readonly lastMs: EpochMs }>(
+  entries: (readonly [Key, Value])[],
+): (readonly [Key, Value])[] {
+  return entries
+    .sort(([, left], [, right]) => Math.sign(left.inFlight) - Math.sign(right.inFlight) || left.lastMs - right.lastMs)
+    .slice(0, DROPPED_AT_ONCE);
+}
