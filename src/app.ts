@@ -92,7 +92,11 @@ async function assemble(parts: Parts): Promise<App> {
     upstream,
     ledger,
     keys: verifier,
-    accounts: { snapshot: () => accounts.snapshot(), credential: (account) => accounts.credential(account) },
+    accounts: {
+      snapshot: () => accounts.snapshot(),
+      credential: (account) => accounts.credential(account),
+      learnOrganization: (id, organization) => accounts.learnOrganization(id, organization),
+    },
   });
   const accounts: AccountService = createAccountService({
     store: storage.accounts,
@@ -105,6 +109,7 @@ async function assemble(parts: Parts): Promise<App> {
     },
     clock,
     newAccountId: () => accountId(Bun.randomUUIDv7()),
+    onUnstored: (cause) => log.error("What was learned of an account cannot be stored", { error: cause }),
   });
   for (const { name, reason } of await accounts.load()) {
     log.error("An account cannot be used", { account: name, reason });
@@ -177,6 +182,8 @@ function freshReader(reader: RequestReader, ledger: SpooledLedger): RequestReade
     newest: async (limit, filter) => (await fresh()).newest(limit, filter),
     get: async (id) => (await fresh()).get(id),
     stats: async (sinceMs) => (await fresh()).stats(sinceMs),
+    explained: async (id) => (await fresh()).explained(id),
+    trace: async (page) => (await fresh()).trace(page),
   };
 }
 

@@ -29,6 +29,8 @@ describe("requests and stats", () => {
       usage: null,
       errorType: "rate_limit_error",
       upstreamRequestId: null,
+      costMicroUsd: null,
+      thinkingDropped: null,
     });
     const asJson = await cli(["requests", "--json", "--limit", "5"]);
     expect(JSON.parse(asJson.stdout)).toMatchObject([{ id: "0197-a", status: 429, model: "evil\u001b[2J\nmodel" }]);

@@ -188,3 +188,46 @@ test("refuses what concerns an account that is not there", async () => {
       expect(answer.error.message).toMatch(/^Cannot [a-z]+ account "ghost": no account has this name or id$/);
   }
 });
+
+describe("learning an organization", () => {
+  test("holds at once, and after a restart", async () => {
+    const world = await createControlWorld();
+    const account = await addWork(world);
+    const before = world.accounts.snapshot();
+    world.accounts.learnOrganization(account.id, "org-9");
+    expect(world.accounts.snapshot()).toMatchObject([{ organization: "org-9" }]);
+    expect(before).toMatchObject([{ organization: null }]);
+    await Promise.resolve();
+    const reopened = world.openAccounts();
+    await reopened.load();
+    expect(reopened.snapshot()).toMatchObject([{ organization: "org-9" }]);
+  });
+
+  test("never replaces what an operator declared, nor what was learned before", async () => {
+    const world = await createControlWorld();
+    const declared = await world.accounts.add(command({ organization: "declared" }));
+    if (!declared.ok) throw new Error(declared.error.message);
+    world.accounts.learnOrganization(declared.value.account.id, "other");
+    expect(world.accounts.snapshot()).toMatchObject([{ organization: "declared" }]);
+    const rows = [...world.stores.accountStore.rows.values()];
+    expect(rows).toMatchObject([{ declaredOrganization: "declared", learnedOrganization: null }]);
+  });
+
+  test.each(["", "two words", "x".repeat(129), "org\n"])("takes no text that is no id (%j)", async (text) => {
+    const world = await createControlWorld();
+    const account = await addWork(world);
+    world.accounts.learnOrganization(account.id, text);
+    expect(world.accounts.snapshot()).toMatchObject([{ organization: null }]);
+  });
+
+  test("goes on in memory, and says so, when the store refuses", async () => {
+    const world = await createControlWorld();
+    const account = await addWork(world);
+    world.stores.accountStore.update = () => Promise.reject(new Error("the disk is full"));
+    world.accounts.learnOrganization(account.id, "org-9");
+    await Promise.resolve();
+    await Promise.resolve();
+    expect(world.accounts.snapshot()).toMatchObject([{ organization: "org-9" }]);
+    expect(world.unstored).toEqual([new Error("the disk is full")]);
+  });
+});

@@ -3,6 +3,7 @@ import { err, ok, type Result } from "../kernel/result.ts";
 import type { Secret } from "../kernel/secret.ts";
 import { type AddAccountCommand, parseAccountDraft } from "./account-draft.ts";
 import { type AccountRoster, createAccountRoster, type UnusableAccount } from "./account-roster.ts";
+import { isLabel } from "./name.ts";
 import type {
   AccountChanges,
   AccountCondition,
@@ -35,6 +36,11 @@ export type AccountService = {
   /** For the data plane (gateway/ports `Accounts`): in memory, synchronous. */
   snapshot(): readonly Account[];
   credential(account: Account): Secret | null;
+  /**
+   * An answer named the organization of an account that had none. The snapshot knows it at once, the store later; what
+   * an operator declared, and a text that is no organization's id, changes nothing. Never throws.
+   */
+  learnOrganization(id: AccountId, organization: string): void;
   list(): readonly AccountReport[];
   show(nameOrId: string): Result<AccountReport, Refusal>;
   /** Stores first, then asks the provider for its models (at most 10 s); a provider that is silent refuses nothing. */
@@ -55,6 +61,8 @@ export type AccountServiceNeeds = {
   readonly baseUrlRule: BaseUrlRule;
   readonly clock: ControlClock;
   readonly newAccountId: () => AccountId;
+  /** Told when something that was learned could not be stored; the next answer teaches it again. */
+  readonly onUnstored: (cause: unknown) => void;
 };
 
 /** Owns the in-memory snapshot of the accounts: memory follows the store, and the data plane reads memory. */
@@ -68,6 +76,7 @@ export function createAccountService(needs: AccountServiceNeeds): AccountService
     },
     snapshot: roster.snapshot,
     credential: roster.credential,
+    learnOrganization: (id, organization) => learnOrganization(inside, id, organization),
     list: () => roster.snapshot().map((account) => report(inside, account)),
     show(nameOrId) {
       const found = find(inside, "show account", nameOrId);
@@ -166,6 +175,14 @@ async function learnModels({ needs, roster }: Inside, account: Account, credenti
   const changes = { models: listed.value };
   if (await needs.store.update(account.id, changes)) roster.change(account.id, changes);
   return listed;
+}
+
+function learnOrganization({ needs, roster }: Inside, id: AccountId, organization: string): void {
+  const account = roster.find(id);
+  if (account === null || account.organization !== null || !isLabel(organization)) return;
+  const changes = { learnedOrganization: organization };
+  roster.change(id, changes);
+  void needs.store.update(id, changes).catch(needs.onUnstored);
 }
 
 function find({ roster }: Inside, doing: string, nameOrId: string): Result<Account, Refusal> {

@@ -2,6 +2,7 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import type { ClientKeyId } from "../domain/access/client-key-id.ts";
 import { type AccountId, accountId, type KnownModel } from "../domain/account/account.ts";
+import type { RequestId } from "../domain/ledger/record.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import { type EpochMs, epochMs } from "../kernel/time.ts";
 import { createAccountVault } from "../keyring/account-vault.ts";
@@ -51,15 +52,31 @@ export async function createControlWorld(given?: Stores) {
   const accountStore = createMemoryAccounts();
   const keyStore = createMemoryKeys();
   const used = given ?? { accountStore, keyStore };
-  const ledger: { rows: RequestRow[]; tallies: RequestTally[] } = { rows: [], tallies: [] };
+  const ledger: {
+    rows: RequestRow[];
+    tallies: RequestTally[];
+    decisions: Map<RequestId, string>;
+    conversations: Map<RequestId, string>;
+  } = { rows: [], tallies: [], decisions: new Map(), conversations: new Map() };
   const reader: RequestReader = {
     newest: async (limit) => [...ledger.rows].sort((a, b) => b.startedAtMs - a.startedAtMs).slice(0, limit),
     get: async (id) => ledger.rows.find((row) => row.id === id) ?? null,
     stats: async () => ledger.tallies,
+    async explained(id) {
+      const row = ledger.rows.find((each) => each.id === id);
+      return row === undefined ? null : { row, decision: ledger.decisions.get(id) ?? null };
+    },
+    trace: async ({ sinceMs, afterId, limit }) =>
+      ledger.rows
+        .filter(({ id, startedAtMs }) => startedAtMs >= sinceMs && (afterId === null || id > afterId))
+        .sort((a, b) => (a.id < b.id ? -1 : 1))
+        .slice(0, limit)
+        .map((row) => ({ row, conversation: ledger.conversations.get(row.id) ?? null })),
   };
 
   const conditions = new Map<AccountId, AccountCondition>();
   const resets: AccountId[] = [];
+  const unstored: unknown[] = [];
   const provider: { answer: Result<readonly KnownModel[], ProbeFailure>; askedWith: string[] } = {
     answer: ok([]),
     askedWith: [],
@@ -95,6 +112,7 @@ export async function createControlWorld(given?: Stores) {
       baseUrlRule: httpsOnly,
       clock,
       newAccountId: () => accountId(randomUUID()),
+      onUnstored: (cause) => unstored.push(cause),
     });
   const openKeys = () =>
     createKeyService({ store: used.keyStore, mint: createClientKeyMint(keyring), ring: verifier, clock });
@@ -106,7 +124,19 @@ export async function createControlWorld(given?: Stores) {
   const stats = createStatsService(reader, names, clock);
   const stores = { accountStore, keyStore, ledger };
   const services = { accounts, keys, requests, stats, inspector };
-  return { ...services, stores, clock, verifier, conditions, resets, provider, findings, openAccounts, openKeys };
+  return {
+    ...services,
+    stores,
+    clock,
+    verifier,
+    conditions,
+    resets,
+    unstored,
+    provider,
+    findings,
+    openAccounts,
+    openKeys,
+  };
 }
 
 const httpsOnly: BaseUrlRule = (text) =>

@@ -14,6 +14,11 @@ export function parseName(doing: string, text: string): Result<string, Refusal> 
   return err(refusal("name_invalid", `Cannot ${doing}: ${fact}`, "name"));
 }
 
+/** Could this be the provider's id of an organization or a workspace? */
+export function isLabel(text: string): boolean {
+  return LABEL.test(text);
+}
+
 /** The provider's id of an organization or a workspace; null stays null. */
 export function parseLabel(
   doing: string,

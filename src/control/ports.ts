@@ -77,7 +77,27 @@ export type RequestRow = {
   readonly usage: Usage | null;
   readonly errorType: string | null;
   readonly upstreamRequestId: string | null;
+  /** At list prices; null when not metered, or the price is not known. */
+  readonly costMicroUsd: number | null;
+  /** Thinking blocks that upstream removed from the input; null when it said nothing of them. */
+  readonly thinkingDropped: number | null;
 };
+
+/** A line of the ledger with the reasons for where it went. */
+export type ExplainedRow = {
+  readonly row: RequestRow;
+  /** `encodeDecision` of domain/decision; null when none was kept. */
+  readonly decision: string | null;
+};
+
+export type TracedRow = {
+  readonly row: RequestRow;
+  /** Equal for the requests of one conversation; null when it had none, or was not known. */
+  readonly conversation: string | null;
+};
+
+/** Where a page of the trace starts: after `afterId` when it is given, else at the first request since `sinceMs`. */
+export type TracePage = { readonly sinceMs: EpochMs; readonly afterId: RequestId | null; readonly limit: number };
 
 export type RequestFilter = {
   readonly accountId?: AccountId;
@@ -104,6 +124,16 @@ export interface RequestReader {
   get(id: RequestId): Promise<RequestRow | null>;
   /** Requests that started at or after `sinceMs`; at most 10,000 tallies, the largest first. */
   stats(sinceMs: EpochMs): Promise<readonly RequestTally[]>;
+  explained(id: RequestId): Promise<ExplainedRow | null>;
+  /** Settled requests, oldest first. `limit` is 1..5000. */
+  trace(page: TracePage): Promise<readonly TracedRow[]>;
+}
+
+/** Settings that are changed while the gateway runs, and outlive it. */
+export interface SettingStore {
+  /** Null when it was never set. */
+  get(key: string): Promise<string | null>;
+  set(key: string, value: string): Promise<void>;
 }
 
 // --- keyring ----------------------------------------------------------------------------------------------------

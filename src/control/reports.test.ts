@@ -39,6 +39,8 @@ const ROW: RequestRow = {
   usage: null,
   errorType: null,
   upstreamRequestId: null,
+  costMicroUsd: null,
+  thinkingDropped: null,
 };
 
 function tally(changes: Partial<RequestTally>): RequestTally {

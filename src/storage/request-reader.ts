@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import type { RequestFilter, RequestReader, RequestRow, RequestTally } from "../control/ports.ts";
+import type { RequestFilter, RequestReader, RequestRow, RequestTally, TracedRow, TracePage } from "../control/ports.ts";
 import { clientKeyId } from "../domain/access/client-key-id.ts";
 import { accountId } from "../domain/account/account.ts";
 import { requestId } from "../domain/ledger/record.ts";
@@ -9,6 +9,7 @@ import type { ReadHandle, RequestsTable } from "./schema.ts";
 
 const MAX_ROWS = 1000;
 const MAX_TALLIES = 10_000;
+const MAX_TRACE_ROWS = 5000;
 /** How much earlier than its start a request's id may have been drawn. */
 const ID_SLACK_MS = 60_000;
 
@@ -16,7 +17,7 @@ export function createRequestReader(db: ReadHandle): RequestReader {
   return {
     async newest(limit, filter = {}) {
       const rows = await filtered(db, filter)
-        .selectAll()
+        .select(ROW_COLUMNS)
         .orderBy("id", "desc")
         .limit(Math.min(Math.max(1, Math.trunc(limit)), MAX_ROWS))
         .execute();
@@ -24,12 +25,67 @@ export function createRequestReader(db: ReadHandle): RequestReader {
     },
 
     async get(id) {
-      const row = await db.selectFrom("requests").selectAll().where("id", "=", id).executeTakeFirst();
+      const row = await db.selectFrom("requests").select(ROW_COLUMNS).where("id", "=", id).executeTakeFirst();
       return row === undefined ? null : fromRow(row);
     },
 
     stats: (sinceMs) => tallies(db, sinceMs),
+
+    async explained(id) {
+      const row = await db.selectFrom("requests").selectAll().where("id", "=", id).executeTakeFirst();
+      return row === undefined ? null : { row: fromRow(row), decision: row.decision };
+    },
+
+    trace: (page) => traceRows(db, page),
   };
+}
+
+/** Without the decision, which is the largest cell: a list shows a thousand rows and no reasons. */
+const ROW_COLUMNS = [
+  "id",
+  "started_at_ms",
+  "client_key_id",
+  "method",
+  "path",
+  "model",
+  "is_stream",
+  "account_id",
+  "outcome",
+  "status",
+  "attempts",
+  "queue_ms",
+  "first_byte_ms",
+  "total_ms",
+  "has_usage",
+  "input_tokens",
+  "cache_write_5m_tokens",
+  "cache_write_1h_tokens",
+  "cache_read_tokens",
+  "output_tokens",
+  "web_search_requests",
+  "web_fetch_requests",
+  "service_tier",
+  "is_usage_partial",
+  "upstream_request_id",
+  "error_type",
+  "cost_micro_usd",
+  "thinking_dropped",
+] as const satisfies readonly (keyof RequestsTable)[];
+
+type SelectedRow = Pick<RequestsTable, (typeof ROW_COLUMNS)[number]>;
+
+async function traceRows(db: ReadHandle, { sinceMs, afterId, limit }: TracePage): Promise<readonly TracedRow[]> {
+  const rows = await db
+    .selectFrom("requests")
+    .select(ROW_COLUMNS)
+    .select("conversation")
+    .where("id", ">", afterId ?? lowestIdAt(sinceMs - ID_SLACK_MS))
+    .where("started_at_ms", ">=", sinceMs)
+    .where("outcome", "not in", ["in_flight", "interrupted"])
+    .orderBy("id")
+    .limit(Math.min(Math.max(1, Math.trunc(limit)), MAX_TRACE_ROWS))
+    .execute();
+  return rows.map((row) => ({ row: fromRow(row), conversation: row.conversation }));
 }
 
 function filtered(db: ReadHandle, filter: RequestFilter) {
@@ -78,7 +134,7 @@ function lowestIdAt(instantMs: number): string {
   return `${hex.slice(0, 8)}-${hex.slice(8)}`;
 }
 
-function fromRow(row: RequestsTable): RequestRow {
+function fromRow(row: SelectedRow): RequestRow {
   return {
     id: requestId(row.id),
     startedAtMs: epochMs(row.started_at_ms),
@@ -97,10 +153,12 @@ function fromRow(row: RequestsTable): RequestRow {
     usage: row.has_usage === 1 ? usageOf(row) : null,
     errorType: row.error_type,
     upstreamRequestId: row.upstream_request_id,
+    costMicroUsd: row.cost_micro_usd,
+    thinkingDropped: row.thinking_dropped,
   };
 }
 
-function usageOf(row: RequestsTable): Usage {
+function usageOf(row: SelectedRow): Usage {
   return {
     inputTokens: row.input_tokens,
     cacheWrite5mTokens: row.cache_write_5m_tokens,

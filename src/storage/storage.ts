@@ -1,5 +1,5 @@
 import { CompiledQuery, Kysely } from "kysely";
-import type { AccountStore, ClientKeyStore, RequestReader } from "../control/ports.ts";
+import type { AccountStore, ClientKeyStore, RequestReader, SettingStore } from "../control/ports.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import { createAccountStore } from "./account-store.ts";
 import { createClientKeyStore } from "./client-key-store.ts";
@@ -13,13 +13,16 @@ import {
 } from "./data-directory.ts";
 import { createDataKeyStore, type SqliteDataKeyStore } from "./data-key-store.ts";
 import { lockDirectory } from "./directory-lock.ts";
+import { createHomeStore, type HomeStore } from "./home-store.ts";
 import { migrateToLatest } from "./migrate.ts";
 import { allMigrations } from "./migrations/all-migrations.ts";
+import { createPoolStore, type PoolStore } from "./pool-state-store.ts";
 import { createRequestReader } from "./request-reader.ts";
 import type { ReadHandle, Schema, WriteHandle } from "./schema.ts";
+import { createSettingStore } from "./setting-store.ts";
 import { bunSqliteDialect, sqliteDialect } from "./sqlite/bun-sqlite-dialect.ts";
 import { openDatabase } from "./sqlite/open-database.ts";
-import { createReadConnection } from "./sqlite/read-connection.ts";
+import { createThreadConnection } from "./sqlite/thread-connection.ts";
 import { explainOpening } from "./storage-error.ts";
 
 export type Storage = {
@@ -28,6 +31,10 @@ export type Storage = {
   /** Reads on a thread of its own, so that a long query never holds up the event loop. */
   readonly requests: RequestReader;
   readonly dataKeys: SqliteDataKeyStore;
+  readonly settings: SettingStore;
+  /** These two write on a thread of their own: the pool changes every second, and no disk may hold up the relay. */
+  readonly poolState: PoolStore;
+  readonly homes: HomeStore;
   /** The engine's full check, off the event loop; the error is its first complaint. */
   integrityCheck(): Promise<Result<void, string>>;
   /** The error names the first path in the data directory that others can use. */
@@ -62,15 +69,26 @@ async function open(paths: DataPaths): Promise<Storage> {
       database.close();
       throw cause;
     }
-    const reading = createReadConnection(paths.database);
+    const path = paths.database;
+    const reading = createThreadConnection({
+      path,
+      role: "read",
+      threadName: "ledger-reader",
+      doing: "read the ledger",
+    });
+    const writing = createThreadConnection({ path, role: "state", threadName: "pool-state", doing: "keep the pool" });
     const reader: ReadHandle = new Kysely<Schema>({ dialect: sqliteDialect(reading) });
 
-    const clientKeys = createClientKeyStore(writer);
+    const state: WriteHandle = new Kysely<Schema>({ dialect: sqliteDialect(writing) });
+
     return {
       accounts: createAccountStore(writer),
-      clientKeys,
+      clientKeys: createClientKeyStore(writer),
       requests: createRequestReader(reader),
       dataKeys: createDataKeyStore(writer),
+      settings: createSettingStore(writer),
+      poolState: createPoolStore(state),
+      homes: createHomeStore(state),
       async integrityCheck() {
         const query = CompiledQuery.raw("pragma integrity_check(1)");
         const complaint = (await reading.executeQuery<{ integrity_check: string }>(query)).rows[0]?.integrity_check;
@@ -79,6 +97,7 @@ async function open(paths: DataPaths): Promise<Storage> {
       checkPermissions: () => checkDataDirectory(paths),
       async close() {
         await reading.close();
+        await writing.close();
         await writer.destroy();
         database.close();
         lock.release();

@@ -200,6 +200,8 @@ describe("requests", () => {
     },
     errorType: null,
     upstreamRequestId: "req_1",
+    costMicroUsd: null,
+    thinkingDropped: null,
   };
 
   test("have the shape that scripts rely on, newest first", async () => {

@@ -54,7 +54,7 @@ const STOP_REFUSED_MS = 1000;
 /** How long finished segments may take to be deleted; else the next start deletes them. */
 const STOP_RELEASE_MS = 500;
 const STOP_GRACE_MS = 2000;
-const TYPICAL_LINE_BYTES = 350;
+const TYPICAL_LINE_BYTES = 250;
 
 /**
  * The spool, and the thread that carries it into the database. The caller holds the directory (`openStorage`).

@@ -2,12 +2,13 @@ import { Database } from "bun:sqlite";
 
 /**
  * control: few writes that must be durable when they return, on the event loop, so it hardly waits for a lock.
+ * state: what the pool writes down every few seconds, on its own thread; a power cut may undo it.
  * ingest: many rows, on its own thread; the spool repeats what a power cut takes away.
  * read: cannot change anything.
  */
-export type DatabaseRole = "control" | "ingest" | "read";
+export type DatabaseRole = "control" | "state" | "ingest" | "read";
 
-const BUSY_TIMEOUT_MS: Record<DatabaseRole, number> = { control: 5, ingest: 1000, read: 1000 };
+const BUSY_TIMEOUT_MS: Record<DatabaseRole, number> = { control: 5, state: 1000, ingest: 1000, read: 1000 };
 
 /**
  * Opens an existing database file.
