@@ -11,7 +11,7 @@ import type { StrategyName } from "./strategy-name.ts";
 /** What an operator set. May change between two requests. */
 export type SelectionRule = {
   readonly strategy: StrategyName;
-  /** What an hour of waiting is worth, in US dollars. Default 60; 0 never waits for a home. */
+  /** What an hour of waiting is worth, in US dollars. Default 60; at 0 waiting costs nothing and is always cheaper. */
   readonly waitPriceUsdPerHour: number;
   /** `never`: a conversation with a home stays in its organization, whatever that costs in time. Default `allow`. */
   readonly crossOrganization: "allow" | "never";

@@ -3,6 +3,8 @@ import type { Account, AccountId, ModelClass } from "../account/account.ts";
 import type { ReasonCode } from "../failover/reason.ts";
 import { type PoolEvent, subjectOf } from "../pool/pool-event.ts";
 import { type Availability, availability, isProbe, type PoolState } from "../pool/pool-state.ts";
+import type { Entry } from "./roster.ts";
+import { look, type Rank, type View } from "./standing.ts";
 
 export type PlanInput = {
   /** Sorted by priority, then name. */
@@ -29,6 +31,14 @@ export type Skip = {
   readonly cause: string | null;
 };
 
+const RANK_REASONS: Readonly<Record<Rank, ReasonCode | null>> = {
+  ready: null,
+  soft: "near_limit",
+  slow: "slow",
+  probe: "half_open",
+  full: "no_room",
+};
+
 const NO_EVENTS: readonly PoolEvent[] = [];
 
 /** The first ready account in order, else the first soft one, else one behind a circuit when nothing else is alive. */
@@ -40,7 +50,7 @@ export function nextCandidate(input: PlanInput): Candidate | null {
     if (input.tried.has(account.id)) {
       continue;
     }
-    const found = look(input, account);
+    const found = available(input, account);
     if (found.usable && found.rank === "ready") {
       return candidate(input, account);
     }
@@ -58,10 +68,29 @@ export function nextCandidate(input: PlanInput): Candidate | null {
 export function explainSkips(input: PlanInput): readonly Skip[] {
   return input.accounts.flatMap((account): readonly Skip[] => {
     if (input.tried.has(account.id)) {
-      return [{ accountId: account.id, reason: "already_tried", untilMs: null }];
+      return [{ accountId: account.id, reason: "already_tried", untilMs: null, cause: null }];
     }
-    const found = look(input, account);
-    return found.usable ? [] : [{ accountId: account.id, reason: found.reason, untilMs: found.untilMs }];
+    const found = available(input, account);
+    return found.usable
+      ? []
+      : [{ accountId: account.id, reason: found.reason, untilMs: found.untilMs, cause: found.cause }];
+  });
+}
+
+/** What speaks against each account, in order; a ready one that was not needed is not in it. */
+export function skipsOf(view: View, entries: readonly Entry[]): readonly Skip[] {
+  return entries.flatMap((entry): readonly Skip[] => {
+    const accountId = entry.account.id;
+    if (view.question.tried.has(accountId)) {
+      return [{ accountId, reason: "already_tried", untilMs: null, cause: null }];
+    }
+    const found = look(view, entry);
+    if (!found.isUsable) {
+      return [{ accountId, reason: found.reason, untilMs: found.untilMs, cause: found.cause }];
+    }
+    const reason = RANK_REASONS[found.rank];
+    const cause = found.rank === "full" ? found.cause : null;
+    return reason === null ? [] : [{ accountId, reason, untilMs: found.fullUntilMs, cause }];
   });
 }
 
@@ -69,7 +98,7 @@ export function explainSkips(input: PlanInput): readonly Skip[] {
 export function earliestReturn(input: PlanInput): EpochMs | null {
   let earliest: EpochMs | null = null;
   for (const account of input.accounts) {
-    const found = look(input, account);
+    const found = available(input, account);
     if (!found.usable && found.untilMs !== null && (earliest === null || found.untilMs < earliest)) {
       earliest = found.untilMs;
     }
@@ -79,10 +108,10 @@ export function earliestReturn(input: PlanInput): EpochMs | null {
 
 /** A circuit never takes the last upstream away: it blocks only while some account elsewhere could serve. */
 function isAnotherOriginAlive(input: PlanInput): boolean {
-  return input.accounts.some((account) => look(input, account).usable);
+  return input.accounts.some((account) => available(input, account).usable);
 }
 
-function look(input: PlanInput, account: Account): Availability {
+function available(input: PlanInput, account: Account): Availability {
   return availability(input.pool, account, input.model, input.modelClass, input.nowMs);
 }
 

@@ -1,0 +1,95 @@
+import type { EpochMs } from "../../kernel/time.ts";
+import type { LatencyBook } from "../pool/latency-book.ts";
+import { limitsOf } from "../pool/limit-windows.ts";
+import { type Availability, availability } from "../pool/pool-state.ts";
+import type { Demand, ReservationBook } from "../pool/reservation-book.ts";
+import type { LimitWindowFact } from "../ratelimit/limit-facts.ts";
+import type { Question } from "./choice.ts";
+import type { Entry } from "./roster.ts";
+
+/** ready, soft (the provider warns), slow (late first tokens), probe (would test a limit), full (no room now). */
+export type Rank = "ready" | "soft" | "slow" | "probe" | "full";
+
+/** What a strategy sees of an account that may serve this request. */
+export type Standing = {
+  readonly isUsable: true;
+  readonly entry: Entry;
+  readonly rank: Rank;
+  /** 0..1 of the tightest window, requests under way counted. */
+  readonly usedRatio: number;
+  /** Requests under way in its limit group and model class. */
+  readonly inFlight: number;
+  /** Recent starts, decayed, per unit of weight. */
+  readonly startedShare: number;
+  /** Sequence number; 0 when it never started. */
+  readonly lastStart: number;
+  /** The next reset of a plan's window with something left in it; null when none is known. */
+  readonly planResetAtMs: EpochMs | null;
+  /** Not null exactly when `rank` is full. */
+  readonly fullUntilMs: EpochMs | null;
+  /** The tightest window, or "ramp". */
+  readonly cause: string | null;
+};
+
+export type Unusable = Extract<Availability, { usable: false }> & { readonly isUsable: false };
+
+/** A request, and what is needed to look at an account for it. */
+export type View = {
+  readonly question: Question;
+  readonly books: { readonly reservations: ReservationBook; readonly latency: LatencyBook };
+  /** The prompt cache that knows this conversation, and what the request takes there; null when there is none. */
+  readonly warm: { readonly cache: string; readonly demand: Demand } | null;
+};
+
+/** How an account stands for this request, now. */
+// hot path: a request looks at eight accounts at most, as long as one of them can serve
+export function look(view: View, entry: Entry): Standing | Unusable {
+  const { question, books } = view;
+  const { pool, model, modelClass, nowMs } = question;
+  const found = availability(pool, entry.account, model, modelClass, nowMs);
+  if (!found.usable) {
+    return { ...found, isUsable: false };
+  }
+  const on = { limitGroup: entry.limitGroup, accountId: entry.account.id, modelClass };
+  const limits = limitsOf(pool, entry.limitGroup, modelClass);
+  const room = books.reservations.headroom(on, limits, { demand: demandAt(view, entry), nowMs });
+  const isFull = room.fullUntilMs !== null && room.fullUntilMs > nowMs;
+  return {
+    isUsable: true,
+    entry,
+    rank: rankOf(found.rank, isFull, () => books.latency.isSlow(on, nowMs)),
+    usedRatio: room.usedRatio,
+    inFlight: books.reservations.inFlight(entry.limitGroup, modelClass),
+    startedShare: books.reservations.startedShare(entry.account.id, nowMs) / Math.max(1, entry.account.weight),
+    lastStart: books.reservations.lastStart(entry.account.id),
+    planResetAtMs: limits === null ? null : nextPlanReset(limits.windows, nowMs),
+    fullUntilMs: isFull && found.rank !== "probe" ? room.fullUntilMs : null,
+    cause: room.cause,
+  };
+}
+
+/** What the request takes from an account's limits: a cached prefix does not count (protocol P27). */
+export function demandAt({ question, warm }: View, entry: Entry): Demand {
+  return warm !== null && warm.cache === entry.cache ? warm.demand : question.demand;
+}
+
+function rankOf(rank: "ready" | "soft" | "probe", isFull: boolean, isSlow: () => boolean): Rank {
+  if (rank === "probe") {
+    return "probe";
+  }
+  if (isFull) {
+    return "full";
+  }
+  return isSlow() ? "slow" : rank;
+}
+
+function nextPlanReset(windows: readonly LimitWindowFact[], nowMs: EpochMs): EpochMs | null {
+  let next: EpochMs | null = null;
+  for (const { isPlan, resetAtMs, usedRatio, remaining } of windows) {
+    const isLeft = (usedRatio === null || usedRatio < 1) && (remaining === null || remaining > 0);
+    if (isPlan && isLeft && resetAtMs !== null && resetAtMs > nowMs && (next === null || resetAtMs < next)) {
+      next = resetAtMs;
+    }
+  }
+  return next;
+}

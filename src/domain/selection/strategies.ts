@@ -1,0 +1,53 @@
+import type { Rank, Standing } from "./standing.ts";
+import type { StrategyName } from "./strategy-name.ts";
+
+/** Lower goes first, among accounts of one tier and one rank. */
+type Score = (standing: Standing) => number;
+
+const SCORES: Readonly<Record<StrategyName, Score>> = {
+  session: ({ usedRatio }) => usedRatio,
+  "least-used": ({ usedRatio }) => usedRatio,
+  weighted: ({ startedShare }) => startedShare,
+  "drain-soonest": ({ planResetAtMs }) => planResetAtMs ?? Number.POSITIVE_INFINITY,
+  "round-robin": ({ lastStart }) => lastStart,
+  priority: ({ entry }) => entry.position,
+};
+
+const RANK_ORDER: Readonly<Record<Rank, number>> = { ready: 0, soft: 1, slow: 2, probe: 0, full: 0 };
+
+/**
+ * Does `left` go before `right`? Accounts with room go first, then those that would be probes, then full ones. Among
+ * those with room a tier (equal priority) is left only when nobody in it is one of them. Never equal: positions differ.
+ */
+export function goesBefore(left: Standing, right: Standing, strategy: StrategyName): boolean {
+  return compareStandings(left, right, strategy) < 0;
+}
+
+/** For sorting; see `goesBefore`. */
+export function compareStandings(left: Standing, right: Standing, strategy: StrategyName): number {
+  const score = SCORES[strategy];
+  return (
+    group(left) - group(right) ||
+    (left.fullUntilMs ?? 0) - (right.fullUntilMs ?? 0) ||
+    left.entry.account.priority - right.entry.account.priority ||
+    RANK_ORDER[left.rank] - RANK_ORDER[right.rank] ||
+    difference(score(left), score(right)) ||
+    left.usedRatio - right.usedRatio ||
+    left.inFlight - right.inFlight ||
+    left.entry.position - right.entry.position
+  );
+}
+
+/** May it serve without a second thought: usable, with room, and no probe. */
+export function hasRoom({ rank }: Standing): boolean {
+  return rank !== "probe" && rank !== "full";
+}
+
+function group({ rank }: Standing): number {
+  return rank === "full" ? 2 : rank === "probe" ? 1 : 0;
+}
+
+/** Infinity minus infinity would be no number. */
+function difference(left: number, right: number): number {
+  return left === right ? 0 : left - right;
+}
