@@ -5,6 +5,8 @@ import type { SettingValues } from "./settings.ts";
 export type Config = SettingValues & {
   /** The file that was read; null when there was none. */
   readonly configPath: string | null;
+  /** The name that gives the strategy, e.g. "LB_STRATEGY"; null when nobody gave one, so that a stored one counts. */
+  readonly strategyGivenBy: string | null;
   /** Only noticed, so that a first start can offer to add it; the key itself is never kept. */
   readonly hasAnthropicApiKey: boolean;
 };

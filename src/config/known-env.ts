@@ -13,8 +13,7 @@ export const SECRET_ENV_NAMES = [ENCRYPTION_KEY_ENV, "DATABASE_URL", "REDIS_URL"
 /** Not settings: where the tests find the executable, and how the launcher says that it was called. */
 const TOOL_NAMES = ["BETTER_CCFLARE_EXECUTABLE", "BETTER_CCFLARE_PROGRAM"];
 
-const LATER_STRATEGIES = ["session", "least-used", "weighted", "drain-soonest", "round-robin"];
-const WITHOUT_EFFECT = ["SESSION_DURATION_MS", "CLIENT_ID", "ALLOWED_ORIGINS"];
+const WITHOUT_EFFECT = ["CLIENT_ID", "ALLOWED_ORIGINS"];
 
 /** Prefixed names that are a mistake: nobody reads them. */
 export function unknownEnvNames(env: Environment): readonly ConfigProblem[] {
@@ -43,17 +42,7 @@ export function namesOfLaterVersions(env: Environment): readonly ConfigProblem[]
       problems.push({ key, source: "env", reason, fix: `unset ${key}` });
     }
   }
-  const strategy = env["LB_STRATEGY"];
-  if (strategy !== undefined && LATER_STRATEGIES.includes(strategy)) {
-    const reason = `the strategy "${strategy}" is not in this version`;
-    problems.push({ key: "LB_STRATEGY", source: "env", reason, fix: "set it to priority, or unset it" });
-  }
   return problems;
-}
-
-/** For the one file key that has such values too. */
-export function isLaterStrategy(value: unknown): boolean {
-  return typeof value === "string" && LATER_STRATEGIES.includes(value);
 }
 
 export function namesWithoutEffect(env: Environment): readonly string[] {

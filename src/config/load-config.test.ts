@@ -51,7 +51,14 @@ describe("defaults", () => {
     const { config, secrets, warnings } = loaded({});
     expect(config.server).toEqual({ host: "127.0.0.1", port: 8080, tlsTerminatedByProxy: false });
     expect(config.storage.dataDir).toBe("/home/op/.better-ccflare");
-    expect(config.retry).toMatchObject({ attempts: 3, delayMs: 500, backoff: 2 });
+    expect(config.retry).toMatchObject({ attempts: 3, delayMs: 500, backoff: 2, budgetRatio: 0.1 });
+    expect<unknown>(config.selection).toEqual({
+      strategy: "session",
+      waitPriceUsdPerHour: 60,
+      crossOrganization: "allow",
+      maxConversations: 100_000,
+      homeMs: 18_000_000,
+    });
     expect(Number(config.deadlines.idleMs)).toBe(120_000);
     expect(config.limits.inFlightBodyBytes).toBe(536_870_912);
     expect(Number(config.shutdown.drainMs)).toBe(120_000);
@@ -96,10 +103,18 @@ const PRECEDENCE = [
   {
     env: "LB_STRATEGY",
     key: "selection.strategy",
-    inEnv: "priority",
-    inFile: '"priority"',
-    fromEnv: "priority",
-    fromFile: "priority",
+    inEnv: "least-used",
+    inFile: '"weighted"',
+    fromEnv: "least-used",
+    fromFile: "weighted",
+  },
+  {
+    env: "SESSION_DURATION_MS",
+    key: "selection.homeMs",
+    inEnv: "60000",
+    inFile: "7200000",
+    fromEnv: 60_000,
+    fromFile: 7_200_000,
   },
   { env: "RETRY_ATTEMPTS", key: "retry.attempts", inEnv: "5", inFile: "6", fromEnv: 5, fromFile: 6 },
   { env: "RETRY_DELAY_MS", key: "retry.delayMs", inEnv: "0", inFile: "7", fromEnv: 0, fromFile: 7 },
@@ -128,6 +143,13 @@ function fileWith(key: string, value: string): Files {
 }
 
 describe("precedence", () => {
+  test("is told for the strategy, since one that was stored counts where none is given", () => {
+    const files = { [DEFAULT_FILE]: '[selection]\nstrategy = "session"' };
+    expect(loaded({}).config.strategyGivenBy).toBeNull();
+    expect(loaded({ files }).config.strategyGivenBy).toBe("selection.strategy");
+    expect(loaded({ files, env: { LB_STRATEGY: "weighted" } }).config.strategyGivenBy).toBe("LB_STRATEGY");
+  });
+
   test("the table below names every environment variable of a setting", () => {
     const names = placedSettings().flatMap(({ setting }) => setting.env ?? []);
     expect(PRECEDENCE.map(({ env }) => env).toSorted()).toEqual(names.toSorted());
@@ -351,25 +373,32 @@ const MISTAKES: readonly (Case & { name: string; key: string; reason: RegExp; fi
   },
   { name: "Redis", env: { REDIS_URL: "redis://h" }, key: "REDIS_URL", reason: /one process/, fix: /unset/ },
   {
-    name: "a strategy of later",
-    env: { LB_STRATEGY: "session" },
-    key: "LB_STRATEGY",
-    reason: /not in this version/,
-    fix: /priority/,
-  },
-  {
-    name: "a strategy of later in the file",
-    files: { [DEFAULT_FILE]: '[selection]\nstrategy = "weighted"' },
-    key: "selection.strategy",
-    reason: /not in this version/,
-    fix: /priority/,
-  },
-  {
     name: "a strategy of nowhere",
     env: { LB_STRATEGY: "piority" },
     key: "LB_STRATEGY",
-    reason: /one of priority/,
+    reason: /one of session, least-used, weighted, drain-soonest, round-robin, priority/,
     fix: /use priority/,
+  },
+  {
+    name: "a strategy of nowhere in the file",
+    files: { [DEFAULT_FILE]: '[selection]\nstrategy = "fastest"' },
+    key: "selection.strategy",
+    reason: /"fastest" is not one of session, least-used/,
+    fix: /one of session/,
+  },
+  {
+    name: "a move that is neither allowed nor forbidden",
+    files: { [DEFAULT_FILE]: '[selection]\ncrossOrganization = "sometimes"' },
+    key: "selection.crossOrganization",
+    reason: /one of allow, never/,
+    fix: /allow, never/,
+  },
+  {
+    name: "a negative price of waiting",
+    files: { [DEFAULT_FILE]: "[selection]\nwaitPriceUsdPerHour = -1" },
+    key: "selection.waitPriceUsdPerHour",
+    reason: /a number from 0 to 100000/,
+    fix: /from 0/,
   },
   {
     name: "unchecked certificates",
@@ -509,8 +538,8 @@ describe("the encryption key", () => {
 
 describe("what is only noticed", () => {
   test("names without effect are warned of", () => {
-    const { warnings } = loaded({ env: { CLIENT_ID: "x", ALLOWED_ORIGINS: "y", SESSION_DURATION_MS: "1" } });
-    expect(warnings.map((text) => text.split(" ")[0])).toEqual(["SESSION_DURATION_MS", "CLIENT_ID", "ALLOWED_ORIGINS"]);
+    const { warnings } = loaded({ env: { CLIENT_ID: "x", ALLOWED_ORIGINS: "y" } });
+    expect(warnings.map((text) => text.split(" ")[0])).toEqual(["CLIENT_ID", "ALLOWED_ORIGINS"]);
   });
 
   test("private upstreams are warned of", () => {

@@ -5,13 +5,7 @@ import type { Config, ConfigProblem, Environment, Purpose, Secrets } from "./con
 import type { FileValues } from "./config-file.ts";
 import { absolutePath, readConfigFile } from "./config-file.ts";
 import { readEncryptionKey } from "./encryption-key.ts";
-import {
-  CONFIG_PATH_ENV,
-  isLaterStrategy,
-  namesOfLaterVersions,
-  namesWithoutEffect,
-  unknownEnvNames,
-} from "./known-env.ts";
+import { CONFIG_PATH_ENV, namesOfLaterVersions, namesWithoutEffect, unknownEnvNames } from "./known-env.ts";
 import { nearest } from "./nearest.ts";
 import type { ReadFile } from "./read-file.ts";
 import { runtimeProblems } from "./runtime-rules.ts";
@@ -56,8 +50,19 @@ export function loadConfig(sources: ConfigSources): Result<LoadedConfig, readonl
   if (values === null) problems.push(homeless());
   else problems.push(...ruleProblems(values, read.given));
   if (problems.length > 0 || values === null || !key.ok) return err(problems);
-  const config: Config = { ...values, configPath, hasAnthropicApiKey: (env["ANTHROPIC_API_KEY"] ?? "") !== "" };
+  const config: Config = {
+    ...values,
+    configPath,
+    strategyGivenBy: givenBy("selection.strategy", read.given),
+    hasAnthropicApiKey: (env["ANTHROPIC_API_KEY"] ?? "") !== "",
+  };
   return ok({ config, secrets: { encryptionKey: key.value }, warnings: warningsFor(config, env) });
+}
+
+/** Null for a default. */
+function givenBy(key: string, given: ReadonlyMap<string, Given>): string | null {
+  const found = given.get(key);
+  return found === undefined || found.source === "default" ? null : found.key;
 }
 
 /** The file that was asked for, or the one in the data directory when it exists. */
@@ -115,11 +120,6 @@ function pick({ section, name, setting }: PlacedSetting, { flags, env, values }:
 
 function wrongValue(given: Given, setting: Setting<unknown>): readonly ConfigProblem[] {
   if (given.source === "default") throw new Error(`Cannot use the default of ${given.key}: its own schema refuses it`);
-  if (isLaterStrategy(given.raw)) {
-    if (given.source === "env") return [];
-    const reason = `the strategy "${String(given.raw)}" is not in this version`;
-    return [{ key: given.key, source: given.source, reason, fix: "set it to priority, or remove it" }];
-  }
   const words = setting.shape.startsWith("one of ") ? setting.shape.slice("one of ".length).split(", ") : [];
   const likely = typeof given.raw === "string" ? nearest(given.raw, words) : null;
   const value = JSON.stringify(given.raw)?.slice(0, 80) ?? "nothing";

@@ -1,3 +1,4 @@
+import { DEFAULT_STRATEGY, STRATEGIES } from "../domain/selection/strategy-name.ts";
 import type { Setting } from "./setting.ts";
 import { decimal, integer, oneOf, span, switchable, text } from "./setting.ts";
 
@@ -72,9 +73,32 @@ export const SETTINGS = {
   selection: {
     strategy: oneOf({
       env: "LB_STRATEGY",
-      words: ["priority"],
-      fallback: "priority",
-      help: "how accounts are ordered",
+      words: STRATEGIES,
+      fallback: DEFAULT_STRATEGY,
+      help: "how an account is chosen; given here, it wins over `strategy set`",
+    }),
+    waitPriceUsdPerHour: decimal({
+      min: 0,
+      max: 100_000,
+      fallback: 60,
+      help: "what an hour of waiting is worth, against the price of moving a conversation",
+    }),
+    crossOrganization: oneOf({
+      words: ["allow", "never"],
+      fallback: "allow",
+      help: "whether a conversation may move to another organization, which loses its cache and its thinking",
+    }),
+    maxConversations: integer({
+      min: 1,
+      max: 1_000_000,
+      fallback: 100_000,
+      help: "conversations whose home account is remembered",
+    }),
+    homeMs: span({
+      env: "SESSION_DURATION_MS",
+      min: 1000,
+      fallback: 18_000_000,
+      help: "how long an unused conversation keeps its home account",
     }),
   },
   retry: {
@@ -87,6 +111,12 @@ export const SETTINGS = {
     }),
     delayMs: span({ env: "RETRY_DELAY_MS", min: 0, fallback: 500, help: "wait before the first retry in place" }),
     backoff: decimal({ env: "RETRY_BACKOFF", min: 1, max: 10, fallback: 2, help: "factor from one wait to the next" }),
+    budgetRatio: decimal({
+      min: 0,
+      max: 10,
+      fallback: 0.1,
+      help: "extra upstream requests over all, as a share of client requests",
+    }),
   },
   deadlines: {
     connectMs: span({ fallback: 10_000, help: "name look-up, TCP and TLS to upstream" }),

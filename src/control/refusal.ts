@@ -12,6 +12,8 @@ export type RefusalCode =
   | "name_taken"
   | "priority_out_of_range"
   | "request_not_found"
+  | "strategy_fixed"
+  | "strategy_unknown"
   | "weight_out_of_range";
 
 /** Why the control plane did not do what it was asked. `field` names the request's field at fault. */

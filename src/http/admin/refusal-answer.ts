@@ -16,6 +16,8 @@ const STATUS_OF = {
   name_taken: 409,
   priority_out_of_range: 400,
   request_not_found: 404,
+  strategy_fixed: 409,
+  strategy_unknown: 400,
   weight_out_of_range: 400,
 } as const satisfies Record<RefusalCode, 400 | 404 | 409>;
 
