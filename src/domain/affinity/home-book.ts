@@ -73,16 +73,18 @@ function find(book: Book, key: ConversationKey, nowMs: EpochMs): Home | null {
 // hot path
 function set(book: Book, key: ConversationKey, home: Home): void {
   const known = book.entries.get(key);
+  const entry: Entry = known ?? { key, home, newer: null, older: null };
   if (known === undefined) {
-    book.changed.add(addNewest(book, key, home));
+    book.entries.set(key, entry);
+    linkNewest(book, entry);
   } else {
-    known.home = home;
-    if (known !== book.newest) {
-      unlink(book, known);
-      linkNewest(book, known);
+    entry.home = home;
+    if (entry !== book.newest) {
+      unlink(book, entry);
+      linkNewest(book, entry);
     }
-    book.changed.add(known);
   }
+  book.changed.add(entry);
   dropOldest(book);
   for (let cleared = 0; cleared < CLEARED_PER_SET; cleared++) {
     const { oldest } = book;
@@ -91,15 +93,17 @@ function set(book: Book, key: ConversationKey, home: Home): void {
   }
 }
 
+/** Behind those that are here: what is live is newer than what was saved. */
 function load(book: Book, saved: readonly SavedHome[]): void {
-  const known = [...book.entries.values()].map((entry) => entry.key);
-  const dated = saved.filter((home) => Number.isFinite(home.lastUsedMs) && !book.entries.has(home.key));
-  dated.sort((left, right) => left.lastUsedMs - right.lastUsedMs);
-  for (const { key, ...home } of dated) {
-    if (!book.entries.has(key)) addNewest(book, key, home);
+  const newestFirst = saved.filter((home) => Number.isFinite(home.lastUsedMs));
+  newestFirst.sort((left, right) => right.lastUsedMs - left.lastUsedMs);
+  for (const { key, ...home } of newestFirst) {
+    if (book.entries.size >= book.limits.maxHomes) return;
+    if (book.entries.has(key)) continue;
+    const entry: Entry = { key, home, newer: null, older: null };
+    book.entries.set(key, entry);
+    linkOldest(book, entry);
   }
-  for (const key of known) touch(book, key);
-  dropOldest(book);
 }
 
 function takeChanged(book: Book, max: number): readonly SavedHome[] {
@@ -123,20 +127,6 @@ function isGone(book: Book, home: Home, nowMs: EpochMs): boolean {
   return !(Math.abs(nowMs - home.lastUsedMs) <= book.limits.homeMs);
 }
 
-function touch(book: Book, key: ConversationKey): void {
-  const entry = book.entries.get(key);
-  if (entry === undefined) return;
-  unlink(book, entry);
-  linkNewest(book, entry);
-}
-
-function addNewest(book: Book, key: ConversationKey, home: Home): Entry {
-  const entry: Entry = { key, home, newer: null, older: null };
-  book.entries.set(key, entry);
-  linkNewest(book, entry);
-  return entry;
-}
-
 function dropOldest(book: Book): void {
   while (book.entries.size > book.limits.maxHomes && book.oldest !== null) drop(book, book.oldest);
 }
@@ -153,6 +143,13 @@ function linkNewest(book: Book, entry: Entry): void {
   if (book.newest !== null) book.newest.newer = entry;
   book.newest = entry;
   book.oldest ??= entry;
+}
+
+function linkOldest(book: Book, entry: Entry): void {
+  entry.newer = book.oldest;
+  if (book.oldest !== null) book.oldest.older = entry;
+  book.oldest = entry;
+  book.newest ??= entry;
 }
 
 function unlink(book: Book, entry: Entry): void {

@@ -1,6 +1,6 @@
 import { type DurationMs, durationMs, type EpochMs } from "../../kernel/time.ts";
 import { type Account, cacheGroupOf, limitGroupOf } from "../account/account.ts";
-import { CACHE_READ_FACTOR, CACHE_WRITE_1H_FACTOR, CACHE_WRITE_5M_FACTOR, priceOf } from "../pricing/price.ts";
+import { cacheRewriteMicroUsd, priceOf } from "../pricing/price.ts";
 import type { Home } from "./home-book.ts";
 
 /**
@@ -9,7 +9,6 @@ import type { Home } from "./home-book.ts";
  */
 export type MoveKind = "same_cache" | "same_organization" | "other_organization" | "other_platform";
 
-const FIVE_MINUTES_MS = 300_000;
 const MS_PER_HOUR = 3_600_000;
 const MICRO_USD_PER_USD = 1_000_000;
 /** Longer than any wait: for who pays nothing to wait. */
@@ -34,9 +33,7 @@ export function movePriceMicroUsd(
   nowMs: EpochMs,
 ): number {
   if (move.kind === "same_cache" || !isCacheAlive(home, nowMs)) return 0;
-  const writeFactor = home.cacheMs > FIVE_MINUTES_MS ? CACHE_WRITE_1H_FACTOR : CACHE_WRITE_5M_FACTOR;
-  const { inputMicroUsdPerToken } = priceOf(move.model);
-  return Math.round(home.prefixTokens * inputMicroUsdPerToken * (writeFactor - CACHE_READ_FACTOR));
+  return Math.round(cacheRewriteMicroUsd(priceOf(move.model), home.prefixTokens, home.cacheMs));
 }
 
 /** A last use that is further ahead than the cache lives is a clock's mistake and proves nothing. */

@@ -67,8 +67,10 @@ export function createRetryBudget(options: { readonly ratio: number }): RetryBud
 /** Forgets what has left the windows. A clock that went back counts as standing still. */
 function advance(tally: Tally, nowMs: EpochMs): void {
   const second = Math.floor(nowMs / MS_PER_SECOND);
-  // After a minute of silence nothing is left: no more slots need clearing than there are.
-  tally.second = Math.max(tally.second, second - SHARE_SECONDS - FLOOR_SECONDS);
+  if (second - tally.second >= SHARE_SECONDS) {
+    forgetAll(tally);
+    tally.second = second;
+  }
   while (tally.second < second) {
     tally.second++;
     const slot = tally.second % SHARE_SECONDS;
@@ -78,6 +80,14 @@ function advance(tally: Tally, nowMs: EpochMs): void {
     tally.requests[slot] = 0;
     tally.extras[slot] = 0;
   }
+}
+
+function forgetAll(tally: Tally): void {
+  tally.requests.fill(0);
+  tally.extras.fill(0);
+  tally.requestSum = 0;
+  tally.extraSum = 0;
+  tally.recentExtraSum = 0;
 }
 
 function add(slots: Uint32Array, second: number): void {
