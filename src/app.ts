@@ -5,6 +5,7 @@ import { type AccountService, createAccountService } from "./control/accounts.ts
 import { createKeyService, type KeyService } from "./control/keys.ts";
 import type { RequestReader } from "./control/ports.ts";
 import { createRequestService } from "./control/requests.ts";
+import { createSelectionService, type SelectionService } from "./control/selection.ts";
 import { createStatsService } from "./control/stats.ts";
 import { createDataPlane, type DataPlane } from "./data-plane.ts";
 import { accountId } from "./domain/account/account.ts";
@@ -85,7 +86,16 @@ async function assemble(parts: Parts): Promise<App> {
     ring: verifier,
     clock,
   });
+  const selection = createSelectionService({
+    store: storage.settings,
+    rule: { ...config.selection, maxWaitMs: config.queue.maxWaitMs },
+    strategyGivenBy: config.strategyGivenBy,
+  });
+  await selection.load();
   const plane: DataPlane = createDataPlane({
+    rule: selection.rule,
+    poolStore: storage.poolState,
+    homeStore: storage.homes,
     config,
     log,
     clock,
@@ -115,6 +125,7 @@ async function assemble(parts: Parts): Promise<App> {
     log.error("An account cannot be used", { account: name, reason });
   }
   await keys.load();
+  await plane.remember();
   let admin: AdminListener | null = null;
 
   return {
@@ -125,7 +136,7 @@ async function assemble(parts: Parts): Promise<App> {
       plane.listen();
       admin = await listenAdmin({
         socketPath: join(config.storage.dataDir, SOCKET_NAME),
-        app: adminApp(parts, plane, accounts, keys),
+        app: adminApp(parts, { plane, accounts, keys, selection }),
       });
       process.stdout.write(await welcome({ url: plane.url, accounts, keys, config }));
     },
@@ -155,12 +166,20 @@ async function assemble(parts: Parts): Promise<App> {
   };
 }
 
-function adminApp({ ledger, storage, log }: Parts, plane: DataPlane, accounts: AccountService, keys: KeyService) {
+type Services = {
+  readonly plane: DataPlane;
+  readonly accounts: AccountService;
+  readonly keys: KeyService;
+  readonly selection: SelectionService;
+};
+
+function adminApp({ ledger, storage, log }: Parts, { plane, accounts, keys, selection }: Services) {
   const names = { accounts: accounts.snapshot, keyName: keys.nameOf };
   const reader = freshReader(storage.requests, ledger);
   return createAdminApp({
     accounts,
     keys,
+    selection,
     requests: createRequestService(reader, names),
     stats: createStatsService(reader, names, systemClock),
     inspector: inspectorOf(storage, () => ledgerLagOf(ledger.stats())),

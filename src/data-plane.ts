@@ -1,10 +1,18 @@
+import { createInProcessCoordination } from "./cluster/in-process.ts";
 import type { Config } from "./config/config.ts";
+import { createHomeBook, type HomeLimits } from "./domain/affinity/home-book.ts";
+import { createRetryBudget } from "./domain/failover/retry-budget.ts";
+import { createLatencyBook } from "./domain/pool/latency-book.ts";
+import type { PoolEvent } from "./domain/pool/pool-event.ts";
 import { accountState } from "./domain/pool/pool-state.ts";
+import { createReservationBook } from "./domain/pool/reservation-book.ts";
+import type { SelectionRule } from "./domain/selection/choice.ts";
+import { createSelector } from "./domain/selection/selector.ts";
 import { admit } from "./gateway/admit.ts";
 import { createBodyBudget } from "./gateway/body-budget.ts";
 import type { Answer, Call } from "./gateway/call.ts";
 import { createPoolOwner, type PoolOwner } from "./gateway/pool-owner.ts";
-import type { Accounts, ClientKeys, Clock, Observer, Upstream } from "./gateway/ports.ts";
+import type { Accounts, ClientKeys, Clock, Upstream } from "./gateway/ports.ts";
 import { createQueue } from "./gateway/queue.ts";
 import { refusalAnswer } from "./gateway/refusal.ts";
 import type { Rooms } from "./gateway/rooms.ts";
@@ -16,7 +24,10 @@ import { durationMs } from "./kernel/time.ts";
 import type { Log } from "./observe/log.ts";
 import { createMetrics, type Metrics } from "./observe/metrics.ts";
 import { createObserver } from "./observe/observer.ts";
+import { createPoolKeeper } from "./pool-keeper.ts";
+import type { HomeStore } from "./storage/home-store.ts";
 import type { SpooledLedger } from "./storage/ledger/ledger.ts";
+import type { PoolStore } from "./storage/pool-state-store.ts";
 
 export type DataPlaneNeeds = {
   readonly config: Config;
@@ -26,11 +37,17 @@ export type DataPlaneNeeds = {
   readonly ledger: SpooledLedger;
   readonly keys: ClientKeys;
   readonly accounts: Accounts;
+  /** What the operator set last. Cheap: asked at every look for an account. */
+  readonly rule: () => SelectionRule;
+  readonly poolStore: PoolStore;
+  readonly homeStore: HomeStore;
 };
 
 export interface DataPlane {
   readonly pool: PoolOwner;
   readonly url: string;
+  /** What an earlier process knew of limits and homes. After the accounts were loaded, before `listen`. */
+  remember(): Promise<void>;
   listen(): void;
   /** Not ready at once, no new work, running requests finish or are ended at the deadline. */
   stop(): Promise<void>;
@@ -46,30 +63,23 @@ export function createDataPlane(needs: DataPlaneNeeds): DataPlane {
   const { config, log, clock } = needs;
   const background = createBackground(log);
   const hurried = new AbortController();
-  let observer: Observer | null = null;
-  const pool = createPoolOwner((events) => observer?.learned(events));
-  const rooms: Rooms = {
-    ...needs,
-    random: Math.random,
-    observer: {
-      attempted: (attempt) => observer?.attempted(attempt),
-      learned: (events) => observer?.learned(events),
-      settled: (begin, settle) => observer?.settled(begin, settle),
-    },
-    pool,
-    budget: createBodyBudget(config.limits.inFlightBodyBytes),
-    queue: createQueue({ clock, maxWaitMs: config.queue.maxWaitMs, maxWaiting: config.queue.maxWaiting }),
-    streams: createStreamWatch(clock),
-    deadlines: config.deadlines,
-    retry: config.retry,
-    requestBodyLimitBytes: config.limits.requestBodyBytes,
-    pingAfterMs: config.deadlines.pingAfterMs,
-    background: background.add,
-  };
   let listener: DataListener | null = null;
   let isDraining = false;
-  const metrics = metricsOf(needs, rooms, () => listener?.active ?? 0);
-  observer = createObserver(log, metrics);
+  const parts = partsOf(needs, {
+    background: background.add,
+    onLearned(events) {
+      observer.learned(events);
+      keeper.noticed(events);
+      if (events.some(({ type }) => type === "reset_account")) {
+        parts.queue.recheck();
+      }
+    },
+  });
+  const { pool, homes } = parts;
+  const keeper = createPoolKeeper({ ...needs, pool, homes, limits: homeLimitsOf(config) });
+  const metrics = metricsOf(needs, parts, () => listener?.active ?? 0);
+  const observer = createObserver(log, metrics);
+  const rooms: Rooms = { ...parts, observer };
   const reportBug = (cause: unknown) =>
     log.error("The gateway failed inside; this is a bug", {
       error: cause,
@@ -80,6 +90,7 @@ export function createDataPlane(needs: DataPlaneNeeds): DataPlane {
     get url() {
       return listener?.url ?? "";
     },
+    remember: keeper.load,
     listen() {
       listener = listenOrExplain({
         host: config.server.host,
@@ -101,9 +112,39 @@ export function createDataPlane(needs: DataPlaneNeeds): DataPlane {
       await clock.sleep(LAST_WORDS_MS, AbortSignal.timeout(LAST_WORDS_MS));
       await listener?.stop();
       await background.settled();
+      await keeper.stop();
     },
     hurry: () => hurried.abort(),
     reportBug,
+  };
+}
+
+function homeLimitsOf({ selection }: Config): HomeLimits {
+  return { maxHomes: selection.maxConversations, homeMs: selection.homeMs };
+}
+
+type Parts = Omit<Rooms, "observer">;
+type PartsNeeds = { readonly background: Rooms["background"]; onLearned(events: readonly PoolEvent[]): void };
+
+/** The shared state of the data plane, and its ports. */
+function partsOf(needs: DataPlaneNeeds, { background, onLearned }: PartsNeeds): Parts {
+  const { config, clock, accounts } = needs;
+  const homes = createHomeBook(homeLimitsOf(config));
+  return {
+    ...needs,
+    random: Math.random,
+    pool: createPoolOwner({ coordination: createInProcessCoordination(), accounts, onLearned }),
+    homes,
+    selector: createSelector({ homes, reservations: createReservationBook(), latency: createLatencyBook() }),
+    retryBudget: createRetryBudget({ ratio: config.retry.budgetRatio }),
+    budget: createBodyBudget(config.limits.inFlightBodyBytes),
+    queue: createQueue({ clock, maxWaitMs: config.queue.maxWaitMs, maxWaiting: config.queue.maxWaiting }),
+    streams: createStreamWatch(clock),
+    deadlines: config.deadlines,
+    retry: config.retry,
+    requestBodyLimitBytes: config.limits.requestBodyBytes,
+    pingAfterMs: config.deadlines.pingAfterMs,
+    background,
   };
 }
 
@@ -124,7 +165,7 @@ function listenOrExplain(options: DataListenerOptions): DataListener {
   }
 }
 
-function metricsOf({ ledger, accounts, clock, log }: DataPlaneNeeds, rooms: Rooms, active: () => number): Metrics {
+function metricsOf({ ledger, accounts, clock, log }: DataPlaneNeeds, rooms: Parts, active: () => number): Metrics {
   return createMetrics({
     inFlightRequests: active,
     openStreams: () => rooms.streams.active,
@@ -140,6 +181,8 @@ function metricsOf({ ledger, accounts, clock, log }: DataPlaneNeeds, rooms: Room
     },
     ledgerLag: () => ledgerLagOf(ledger.stats()),
     droppedLogLines: () => log.droppedLines,
+    refusedRetries: () => rooms.retryBudget.refused,
+    knownHomes: () => rooms.homes.size,
   });
 }
 

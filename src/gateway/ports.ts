@@ -3,9 +3,11 @@ import type { Account, AccountId, CredentialKind } from "../domain/account/accou
 import type { AttemptFailure } from "../domain/failover/outcome.ts";
 import type { LedgerBegin, LedgerSettle, RequestId } from "../domain/ledger/record.ts";
 import type { PoolEvent } from "../domain/pool/pool-event.ts";
+import type { Move, Why } from "../domain/selection/choice.ts";
 import type { Result } from "../kernel/result.ts";
 import type { Secret } from "../kernel/secret.ts";
 import type { DurationMs, EpochMs } from "../kernel/time.ts";
+import type { RequestClass } from "./request-class.ts";
 
 /** Name as received (case kept where the wire kept it) and value, in wire order. Repeated names are repeated entries. */
 export type HeaderField = readonly [name: string, value: string];
@@ -78,7 +80,12 @@ export interface Observer {
     readonly event: string;
     readonly status: number | null;
     readonly action: "relay" | "retry_same" | "next";
+    /** Why this account, and where its conversation lives when that is not here. */
+    readonly why: Why;
+    readonly move: Move | null;
   }): void;
+  /** One request has waited for an account, all its waits together. */
+  waited(requestClass: RequestClass, waitedMs: DurationMs): void;
   learned(events: readonly PoolEvent[]): void;
   settled(begin: LedgerBegin, settle: LedgerSettle): void;
 }

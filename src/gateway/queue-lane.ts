@@ -48,27 +48,14 @@ export function createLane(clock: Clock): Lane {
   let looking: Place | null = null;
 
   const count = (keyId: ClientKeyId, by: number) => letOut.set(keyId, (letOut.get(keyId) ?? 0) + by);
-  const isBefore = (place: Place, other: Place): boolean => {
-    const byClass = REQUEST_CLASSES.indexOf(place.requestClass) - REQUEST_CLASSES.indexOf(other.requestClass);
-    const byKey = byClass === 0 ? (letOut.get(place.keyId) ?? 0) - (letOut.get(other.keyId) ?? 0) : byClass;
-    return (byKey === 0 ? place.arrival - other.arrival : byKey) < 0;
-  };
   /** Lets the first out whose time has come; else sleeps until the next one's. */
   const goOn = () => {
     if (looking !== null) {
       return;
     }
     const nowMs = clock.now();
-    let first: Place | null = null;
-    let nextMs: EpochMs | null = null;
-    for (const place of waiting) {
-      if (place.dueMs <= nowMs) {
-        first = first === null || isBefore(place, first) ? place : first;
-      } else if (nextMs === null || place.dueMs < nextMs) {
-        nextMs = place.dueMs;
-      }
-    }
-    alarm.set(first === null ? nextMs : null);
+    const first = firstDue(waiting, letOut, nowMs);
+    alarm.set(first === null ? earliestOf(waiting) : null);
     if (first !== null) {
       waiting.delete(first);
       looking = first;
@@ -96,7 +83,7 @@ export function createLane(clock: Clock): Lane {
       return waiting.size + (looking === null ? 0 : 1);
     },
     get hasLack() {
-      return waiting.values().some(({ kind }) => kind === "lack");
+      return hasLack(waiting);
     },
     put(place, { untilMs, kind }) {
       const nowMs = clock.now();
@@ -136,6 +123,43 @@ export function createLane(clock: Clock): Lane {
       goOn();
     },
   };
+}
+
+/** Main turns first, then the key that was let out least, then who came first. */
+function firstDue(waiting: ReadonlySet<Place>, letOut: ReadonlyMap<ClientKeyId, number>, nowMs: EpochMs): Place | null {
+  let first: Place | null = null;
+  for (const place of waiting) {
+    if (place.dueMs <= nowMs && (first === null || isBefore(place, first, letOut))) {
+      first = place;
+    }
+  }
+  return first;
+}
+
+function isBefore(place: Place, other: Place, letOut: ReadonlyMap<ClientKeyId, number>): boolean {
+  const byClass = REQUEST_CLASSES.indexOf(place.requestClass) - REQUEST_CLASSES.indexOf(other.requestClass);
+  if (byClass !== 0) {
+    return byClass < 0;
+  }
+  const byKey = (letOut.get(place.keyId) ?? 0) - (letOut.get(other.keyId) ?? 0);
+  return byKey === 0 ? place.arrival < other.arrival : byKey < 0;
+}
+
+function hasLack(waiting: ReadonlySet<Place>): boolean {
+  for (const { kind } of waiting) {
+    if (kind === "lack") {
+      return true;
+    }
+  }
+  return false;
+}
+
+function earliestOf(waiting: ReadonlySet<Place>): EpochMs | null {
+  let earliestMs: EpochMs | null = null;
+  for (const { dueMs } of waiting) {
+    earliestMs = earliestMs === null || dueMs < earliestMs ? dueMs : earliestMs;
+  }
+  return earliestMs;
 }
 
 /** One timer that can be moved. */

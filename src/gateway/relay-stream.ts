@@ -138,11 +138,12 @@ function settleStream(
   end: BodyEnd,
   reading: StreamReading,
 ) {
-  const { error, usage } = reading;
+  const { error, usage, thinkingDropped } = reading;
   if (error !== null && !isJudgedError) {
     learnLateError(walk, error, rooms);
   }
-  settleWalk(walk, { status, outcome: streamOutcome(end, reading, tap), usage, errorType: error?.type ?? null }, rooms);
+  const outcome = streamOutcome(end, reading, tap);
+  settleWalk(walk, { status, outcome, usage, errorType: error?.type ?? null, thinkingDropped }, rooms);
 }
 
 function streamOutcome(

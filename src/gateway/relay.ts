@@ -65,7 +65,13 @@ function settleWhole({ walk, rooms, tap, status, errorType, end }: WholeEnd): vo
   const settle = (read: Awaited<typeof facts>) =>
     settleWalk(
       walk,
-      { status, outcome: outcomeOf(end, status), usage: read.usage, errorType: errorType ?? read.error?.type ?? null },
+      {
+        status,
+        outcome: outcomeOf(end, status),
+        usage: read.usage,
+        errorType: errorType ?? read.error?.type ?? null,
+        thinkingDropped: read.thinkingDropped,
+      },
       rooms,
     );
   if (facts instanceof Promise) {

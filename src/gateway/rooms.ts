@@ -1,3 +1,7 @@
+import type { HomeBook } from "../domain/affinity/home-book.ts";
+import type { RetryBudget } from "../domain/failover/retry-budget.ts";
+import type { SelectionRule } from "../domain/selection/choice.ts";
+import type { Selector } from "../domain/selection/selector.ts";
 import type { DurationMs } from "../kernel/time.ts";
 import type { BodyBudget } from "./body-budget.ts";
 import type { PoolOwner } from "./pool-owner.ts";
@@ -35,6 +39,12 @@ export type Rooms = {
   readonly observer: Observer;
   readonly pool: PoolOwner;
   readonly budget: BodyBudget;
+  readonly selector: Selector;
+  /** The selector's own book: where each conversation lives. */
+  readonly homes: HomeBook;
+  /** What the operator set. Asked at each look: it may change between two. */
+  rule(): SelectionRule;
+  readonly retryBudget: RetryBudget;
   readonly queue: Queue;
   readonly streams: StreamWatch;
   readonly deadlines: Deadlines;

@@ -1,12 +1,20 @@
 import type { Account, ModelClass } from "../domain/account/account.ts";
 import { modelClassOf } from "../domain/account/model-class.ts";
+import type { Conversation } from "../domain/affinity/conversation.ts";
+import { type DecisionStep, encodeDecision } from "../domain/decision/decision.ts";
 import type { LedgerBegin, LedgerSettle } from "../domain/ledger/record.ts";
+import { costMicroUsd } from "../domain/pricing/price.ts";
 import type { RequestFacts } from "../domain/request/request-facts.ts";
+import type { TicketEnd } from "../domain/selection/choice.ts";
+import type { Ticket } from "../domain/selection/selector.ts";
+import { DEFAULT_STRATEGY, type StrategyName } from "../domain/selection/strategy-name.ts";
 import type { Usage } from "../domain/usage/usage.ts";
 import { type DurationMs, durationMs, type EpochMs, elapsed } from "../kernel/time.ts";
 import type { Call } from "./call.ts";
+import { conversationFor } from "./conversation.ts";
 import type { Caller } from "./ports.ts";
 import type { Read } from "./read.ts";
+import { requestClassOf } from "./request-class.ts";
 import type { Rooms } from "./rooms.ts";
 
 /** What one request has come to so far. One owner: the walk that made it. */
@@ -15,6 +23,11 @@ export type Walk = {
   readonly caller: Caller;
   readonly facts: RequestFacts;
   readonly modelClass: ModelClass;
+  readonly conversation: Conversation | null;
+  /** How its account was chosen, in order. */
+  readonly steps: DecisionStep[];
+  /** The rule that chose last. */
+  strategy: StrategyName;
   /** Null when there is none, or when it will not be sent again. */
   body: Uint8Array | null;
   /** Bytes taken from the body budget, given back once the body can no longer be sent again. */
@@ -22,6 +35,12 @@ export type Walk = {
   attempts: number;
   queueMs: DurationMs;
   begin: LedgerBegin | null;
+  /** Of the attempt under way, or of the one whose answer is relayed: in flight until it is settled. */
+  ticket: Ticket | null;
+  /** What the account said with the answer that is relayed. */
+  ticketEnd: TicketEnd["kind"];
+  /** From the request to the first event of its stream; null when it is none. */
+  firstTokenMs: DurationMs | null;
   /** The account whose answer is being relayed. */
   account: Account | null;
   firstByteAtMs: EpochMs | null;
@@ -35,19 +54,27 @@ export type WalkEnd = {
   readonly outcome: LedgerSettle["outcome"];
   readonly usage?: Usage | null;
   readonly errorType?: string | null;
+  readonly thinkingDropped?: number | null;
 };
 
 export function newWalk(call: Call, caller: Caller, { body, facts, reservedBytes }: Read): Walk {
+  const modelClass = modelClassOf(facts.model);
   return {
     call,
     caller,
     facts,
-    modelClass: modelClassOf(facts.model),
+    modelClass,
+    conversation: conversationFor({ call, keyId: caller.keyId, facts, modelClass, body }),
+    steps: [],
+    strategy: DEFAULT_STRATEGY,
     body,
     reservedBytes,
     attempts: 0,
     queueMs: durationMs(0),
     begin: null,
+    ticket: null,
+    ticketEnd: "served",
+    firstTokenMs: null,
     account: null,
     firstByteAtMs: null,
     responseBytes: 0,
@@ -86,6 +113,19 @@ export function releaseBody(walk: Walk, rooms: Rooms): void {
   walk.reservedBytes = 0;
 }
 
+/** What was reserved for an attempt is given back, and the books learn how it went. Idempotent. */
+export function settleTicket(
+  walk: Walk,
+  end: { readonly kind: TicketEnd["kind"]; readonly usage: Usage | null },
+  rooms: Rooms,
+): void {
+  const { ticket } = walk;
+  if (ticket !== null) {
+    walk.ticket = null;
+    rooms.selector.settle(ticket, { ...end, firstTokenMs: walk.firstTokenMs }, rooms.clock.now());
+  }
+}
+
 /** Runs for every walk, whatever happened, exactly once. */
 export function settleWalk(walk: Walk, end: WalkEnd, rooms: Rooms): void {
   if (walk.isSettled) {
@@ -94,8 +134,31 @@ export function settleWalk(walk: Walk, end: WalkEnd, rooms: Rooms): void {
   walk.isSettled = true;
   const begin = beginWalk(walk, null, rooms);
   releaseBody(walk, rooms);
-  const nowMs = rooms.clock.now();
-  const settle: LedgerSettle = {
+  const usage = end.usage ?? null;
+  settleTicket(walk, { kind: ticketEndOf(walk, end.outcome), usage }, rooms);
+  const settle = settlementOf(walk, begin, { ...end, usage }, rooms.clock.now());
+  rooms.ledger.settle(settle);
+  rooms.observer.settled(begin, settle);
+  if (walk.queueMs > 0) {
+    rooms.observer.waited(requestClassOf(walk.call), walk.queueMs);
+  }
+}
+
+function ticketEndOf({ ticketEnd }: Walk, outcome: WalkEnd["outcome"]): TicketEnd["kind"] {
+  switch (outcome) {
+    case "completed":
+      return ticketEnd;
+    case "client_gone":
+      return "gone";
+    default:
+      return "failed";
+  }
+}
+
+function settlementOf(walk: Walk, begin: LedgerBegin, end: WalkEnd, nowMs: EpochMs): LedgerSettle {
+  const { conversation, steps } = walk;
+  const usage = end.usage ?? null;
+  return {
     id: begin.id,
     settledAtMs: nowMs,
     status: end.status,
@@ -106,14 +169,15 @@ export function settleWalk(walk: Walk, end: WalkEnd, rooms: Rooms): void {
     firstByteMs: walk.firstByteAtMs === null ? null : elapsed(begin.startedAtMs, walk.firstByteAtMs),
     totalMs: elapsed(begin.startedAtMs, nowMs),
     responseBytes: walk.responseBytes,
-    usage: end.usage ?? null,
+    usage,
     upstreamRequestId: walk.upstreamRequestId,
     errorType: end.errorType ?? null,
-    decision: null,
-    conversation: null,
-    costMicroUsd: null,
-    thinkingDropped: null,
+    decision:
+      steps.length === 0
+        ? null
+        : encodeDecision({ strategy: walk.strategy, conversation: conversation?.source ?? null, steps }),
+    conversation: conversation?.key ?? null,
+    costMicroUsd: usage === null ? null : costMicroUsd(usage, walk.facts.model),
+    thinkingDropped: end.thinkingDropped ?? null,
   };
-  rooms.ledger.settle(settle);
-  rooms.observer.settled(begin, settle);
 }

@@ -19,7 +19,10 @@ export type LogFields = {
   readonly outcome?: string | undefined;
   /** A stable word, never free text. */
   readonly reason?: string | undefined;
+  /** Which header or status decided; names of headers, never their values. */
+  readonly cause?: string | undefined;
   readonly action?: string | undefined;
+  readonly why?: string | undefined;
   readonly attempts?: number | undefined;
   readonly count?: number | undefined;
   readonly bytes?: number | undefined;
@@ -51,7 +54,9 @@ const FIELD_NAMES = new Set<string>([
   "status",
   "outcome",
   "reason",
+  "cause",
   "action",
+  "why",
   "attempts",
   "count",
   "bytes",

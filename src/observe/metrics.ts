@@ -1,7 +1,9 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { AccountState, LedgerLag } from "../control/ports.ts";
 import type { RequestOutcome } from "../domain/ledger/record.ts";
+import type { Move, Why } from "../domain/selection/choice.ts";
 import type { Usage } from "../domain/usage/usage.ts";
+import type { RequestClass } from "../gateway/request-class.ts";
 import type { DurationMs } from "../kernel/time.ts";
 
 /** Asked when somebody reads the metrics, never in between. Each answers at once, from memory. */
@@ -14,14 +16,16 @@ export type MetricSources = {
   readonly accountsByState: () => Readonly<Record<AccountState, number>>;
   readonly ledgerLag: () => LedgerLag;
   readonly droppedLogLines: () => number;
+  readonly refusedRetries: () => number;
+  readonly knownHomes: () => number;
 };
 
 export type SettledFacts = {
   readonly outcome: Exclude<RequestOutcome, "in_flight" | "interrupted">;
   readonly status: number | null;
-  readonly queueMs: DurationMs;
   readonly firstByteMs: DurationMs | null;
   readonly usage: Usage | null;
+  readonly thinkingDropped: number | null;
 };
 
 export type AttemptFacts = {
@@ -29,12 +33,16 @@ export type AttemptFacts = {
   readonly reason: string;
   readonly status: number | null;
   readonly action: "relay" | "retry_same" | "next";
+  readonly why: Why;
+  readonly move: Move | null;
 };
 
 /** Counting costs additions and one map look-up each; text is made in `render` alone. */
 export interface Metrics {
   settled(facts: SettledFacts): void;
   attempted(facts: AttemptFacts): void;
+  /** Of one request, all its waits together. */
+  waited(requestClass: RequestClass, waitedMs: DurationMs): void;
   /** The text format of Prometheus 0.0.4. */
   render(): Promise<string>;
   readonly contentType: string;
@@ -57,6 +65,54 @@ const TOKEN_KINDS = [
 export function createMetrics(sources: MetricSources): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
+  const { requests, attempts, failures, tokens, decisions, moves } = createTallies(registry);
+  let thinkingDropped = 0;
+  total(registry, {
+    name: "thinking_blocks_dropped_total",
+    help: "Thinking blocks that upstream reported as removed",
+    read: () => thinkingDropped,
+  });
+  const registers = [registry];
+  const queueWait = new Histogram({
+    name: `${PREFIX}queue_wait_seconds`,
+    help: "Wait for an account, of those that waited",
+    labelNames: ["class"],
+    buckets: QUEUE_SECONDS,
+    registers,
+  });
+  const firstByte = new Histogram({
+    name: `${PREFIX}first_byte_seconds`,
+    help: "From accept to the first body byte",
+    buckets: FIRST_BYTE_SECONDS,
+    registers,
+  });
+  registerGauges(registry, sources);
+  return {
+    contentType: registry.contentType,
+    // hot path
+    settled({ outcome, status, firstByteMs, usage, thinkingDropped: dropped }) {
+      requests.add(outcome, statusClass(status), 1);
+      thinkingDropped += dropped ?? 0;
+      if (firstByteMs !== null) firstByte.observe(firstByteMs / 1000);
+      if (usage === null) return;
+      for (const [kind, field] of TOKEN_KINDS) {
+        const count = usage[field];
+        if (count !== null && count > 0) tokens.add(kind, "", count);
+      }
+    },
+    // hot path
+    attempted({ reason, status, action, why, move }) {
+      attempts.add(action, statusClass(status), 1);
+      decisions.add(why, "", 1);
+      if (action !== "relay") failures.add(reason, "", 1);
+      if (move !== null) moves.add(move.kind, move.setsHome ? "moved" : "spill", 1);
+    },
+    waited: (requestClass, waitedMs) => queueWait.observe({ class: requestClass }, waitedMs / 1000),
+    render: () => registry.metrics(),
+  };
+}
+
+function createTallies(registry: Registry) {
   const requests = tally(registry, {
     name: "requests_total",
     help: "Client requests by how they ended",
@@ -77,40 +133,17 @@ export function createMetrics(sources: MetricSources): Metrics {
     help: "Tokens as the provider counted them",
     labels: ["kind"],
   });
-  const registers = [registry];
-  const queueWait = new Histogram({
-    name: `${PREFIX}queue_wait_seconds`,
-    help: "Wait for an account, of those that waited",
-    buckets: QUEUE_SECONDS,
-    registers,
+  const decisions = tally(registry, {
+    name: "decisions_total",
+    help: "Requests sent upstream, by why that account was chosen",
+    labels: ["why"],
   });
-  const firstByte = new Histogram({
-    name: `${PREFIX}first_byte_seconds`,
-    help: "From accept to the first body byte",
-    buckets: FIRST_BYTE_SECONDS,
-    registers,
+  const moves = tally(registry, {
+    name: "moves_total",
+    help: "Requests served away from the home of their conversation; a spill goes home again",
+    labels: ["kind", "home"],
   });
-  registerGauges(registry, sources);
-  return {
-    contentType: registry.contentType,
-    // hot path
-    settled({ outcome, status, queueMs, firstByteMs, usage }) {
-      requests.add(outcome, statusClass(status), 1);
-      if (queueMs > 0) queueWait.observe(queueMs / 1000);
-      if (firstByteMs !== null) firstByte.observe(firstByteMs / 1000);
-      if (usage === null) return;
-      for (const [kind, field] of TOKEN_KINDS) {
-        const count = usage[field];
-        if (count !== null && count > 0) tokens.add(kind, "", count);
-      }
-    },
-    // hot path
-    attempted({ reason, status, action }) {
-      attempts.add(action, statusClass(status), 1);
-      if (action !== "relay") failures.add(reason, "", 1);
-    },
-    render: () => registry.metrics(),
-  };
+  return { requests, attempts, failures, tokens, decisions, moves };
 }
 
 const STATUS_CLASSES = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"] as const;
@@ -179,19 +212,18 @@ function registerGauges(registry: Registry, sources: MetricSources): void {
     "Age of the oldest pending entry",
     () => (sources.ledgerLag().oldestPendingMs ?? 0) / 1000,
   );
-  const total = (name: string, help: string, read: () => number): void => {
-    const made: Counter = new Counter({
-      name: PREFIX + name,
-      help,
-      registers: [registry],
-      collect() {
-        made.reset();
-        made.inc(read());
-      },
-    });
-  };
-  total("ledger_dropped_total", "Entries lost since the start", () => sources.ledgerLag().droppedEntries);
-  total("log_dropped_total", "Log lines lost since the start", sources.droppedLogLines);
+  gauge("conversation_homes", "Conversations whose home is known", sources.knownHomes);
+  total(registry, {
+    name: "ledger_dropped_total",
+    help: "Entries lost since the start",
+    read: () => sources.ledgerLag().droppedEntries,
+  });
+  total(registry, { name: "log_dropped_total", help: "Log lines lost since the start", read: sources.droppedLogLines });
+  total(registry, {
+    name: "retries_refused_total",
+    help: "Extra upstream requests that the retry budget refused",
+    read: sources.refusedRetries,
+  });
   const accounts: Gauge<"state"> = new Gauge({
     name: `${PREFIX}accounts`,
     help: "Accounts by state",
@@ -199,6 +231,21 @@ function registerGauges(registry: Registry, sources: MetricSources): void {
     registers: [registry],
     collect() {
       for (const [state, count] of Object.entries(sources.accountsByState())) accounts.set({ state }, count);
+    },
+  });
+}
+
+type TotalOptions = { readonly name: string; readonly help: string; readonly read: () => number };
+
+/** A count that somebody else keeps; it is asked when it is read. */
+function total(registry: Registry, { name, help, read }: TotalOptions): void {
+  const made: Counter = new Counter({
+    name: PREFIX + name,
+    help,
+    registers: [registry],
+    collect() {
+      made.reset();
+      made.inc(read());
     },
   });
 }

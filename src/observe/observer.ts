@@ -10,13 +10,14 @@ import type { Metrics } from "./metrics.ts";
  */
 export function createObserver(log: Log, metrics: Metrics): Observer {
   return {
-    attempted({ requestId, account, event, status, action }) {
-      metrics.attempted({ reason: event, status, action });
+    attempted({ requestId, account, event, status, action, why, move }) {
+      metrics.attempted({ reason: event, status, action, why, move });
       if (action === "relay" && !log.isEnabled("debug")) return;
-      const fields = { requestId, account: account.name, reason: event, status, action };
+      const fields = { requestId, account: account.name, reason: event, status, action, why };
       if (action === "relay") log.debug("Relaying an answer", fields);
       else log.info("An attempt failed", fields);
     },
+    waited: (requestClass, waitedMs) => metrics.waited(requestClass, waitedMs),
     learned(events) {
       for (const event of events) logLearned(log, event);
     },
@@ -49,11 +50,16 @@ function logLearned(log: Log, event: PoolEvent): void {
       log.warn("An account rests", {
         account: event.on.accountId,
         reason: event.reason,
+        cause: event.cause,
         until: toRfc3339(event.untilMs),
       });
       return;
     case "credential_refused":
-      log.error("An account needs its operator", { account: event.on.accountId, reason: event.reason });
+      log.error("An account needs its operator", {
+        account: event.on.accountId,
+        reason: event.reason,
+        cause: event.cause,
+      });
       return;
     case "forbidden":
     case "model_missing":
@@ -62,6 +68,9 @@ function logLearned(log: Log, event: PoolEvent): void {
         reason: event.type,
         model: event.on.model,
       });
+      return;
+    case "organization_learned":
+      log.info("An account's organization is known", { account: event.accountId });
       return;
     default:
       return;

@@ -1,23 +1,34 @@
+import { createInProcessCoordination } from "../../src/cluster/in-process.ts";
 import { clientKeyId } from "../../src/domain/access/client-key-id.ts";
 import { type Account, accountId } from "../../src/domain/account/account.ts";
+import { createHomeBook } from "../../src/domain/affinity/home-book.ts";
+import { createRetryBudget } from "../../src/domain/failover/retry-budget.ts";
 import { type LedgerBegin, type LedgerSettle, requestId } from "../../src/domain/ledger/record.ts";
+import { createLatencyBook } from "../../src/domain/pool/latency-book.ts";
 import type { PoolEvent } from "../../src/domain/pool/pool-event.ts";
+import { createReservationBook } from "../../src/domain/pool/reservation-book.ts";
+import type { SelectionRule, TicketEnd } from "../../src/domain/selection/choice.ts";
+import { createSelector, type Selector, type Ticket } from "../../src/domain/selection/selector.ts";
+import { DEFAULT_STRATEGY } from "../../src/domain/selection/strategy-name.ts";
 import { createBodyBudget } from "../../src/gateway/body-budget.ts";
 import type { Answer } from "../../src/gateway/call.ts";
 import { createPoolOwner } from "../../src/gateway/pool-owner.ts";
-import type { Observer } from "../../src/gateway/ports.ts";
+import type { Accounts, Observer } from "../../src/gateway/ports.ts";
 import { createQueue } from "../../src/gateway/queue.ts";
+import type { RequestClass } from "../../src/gateway/request-class.ts";
 import type { Rooms } from "../../src/gateway/rooms.ts";
 import { serve } from "../../src/gateway/serve.ts";
 import { createStreamWatch } from "../../src/gateway/stream-watch.ts";
 import { Secret } from "../../src/kernel/secret.ts";
-import { durationMs, epochMs } from "../../src/kernel/time.ts";
+import { type DurationMs, durationMs, epochMs } from "../../src/kernel/time.ts";
 import { createManualClock, type ManualClock, turns } from "./manual-clock.ts";
 import { type CallScript, createScriptedCall, type ScriptedCall } from "./scripted-call.ts";
 import { type ClientView, viewOf } from "./scripted-client.ts";
 import { createScriptedUpstream, type ScriptedUpstream } from "./scripted-upstream.ts";
 
 export const CLIENT_KEY = "key-of-the-test";
+/** Of somebody else. */
+export const OTHER_KEY = "other-key-of-the-test";
 
 export type Attempted = Parameters<Observer["attempted"]>[0];
 
@@ -33,6 +44,11 @@ export interface Stage {
   readonly learned: PoolEvent[];
   /** What the observer was told, attempts apart. */
   readonly announced: readonly (PoolEvent | LedgerSettle)[];
+  readonly waits: readonly (readonly [RequestClass, DurationMs])[];
+  /** What the selector was told of each ticket, in order. More than one end for one ticket is a bug. */
+  readonly tickets: readonly TicketView[];
+  /** Takes effect with the next request. */
+  setRule(changes: Partial<SelectionRule>): void;
   /** Accounts whose credential cannot be decrypted. */
   readonly unreadable: Set<string>;
   setAccounts(accounts: readonly Account[]): void;
@@ -44,8 +60,12 @@ export interface Stage {
   background(): Promise<void>;
 }
 
+export type TicketView = { readonly accountId: string; readonly ends: TicketEnd[] };
+
 export type StageOptions = {
   readonly accounts?: readonly Account[];
+  readonly rule?: Partial<SelectionRule>;
+  readonly retryRatio?: number;
   readonly overrides?: Partial<Rooms>;
   readonly queue?: { readonly maxWaitMs: number; readonly maxWaiting: number };
 };
@@ -68,32 +88,59 @@ export function account(name: string, facts: Partial<Account> = {}): Account {
   };
 }
 
-export function createStage({ accounts: first, overrides, queue }: StageOptions = {}): Stage {
+const MAX_WAIT_MS = 20_000;
+
+export function createStage({ accounts: first, overrides, queue, ...chosen }: StageOptions = {}): Stage {
   const clock = createManualClock();
   const upstream = createScriptedUpstream();
   const record = createRecord();
   const running = new Set<Promise<void>>();
   let accounts = first ?? [account("a"), account("b"), account("c")];
+  const homes = createHomeBook({ maxHomes: 1_000, homeMs: durationMs(5 * 3_600_000) });
+  const watched = watchTickets(
+    createSelector({ homes, reservations: createReservationBook(), latency: createLatencyBook() }),
+  );
+  let rule: SelectionRule = {
+    strategy: DEFAULT_STRATEGY,
+    waitPriceUsdPerHour: 60,
+    crossOrganization: "allow",
+    maxWaitMs: durationMs(queue?.maxWaitMs ?? MAX_WAIT_MS),
+    ...chosen.rule,
+  };
   let calls = 0;
   const unreadable = new Set<string>();
+  const accountsPort: Accounts = {
+    snapshot: () => accounts,
+    credential: ({ name }) => (unreadable.has(name) ? null : new Secret(name, `secret of ${name}`)),
+    learnOrganization(id, organization) {
+      accounts = accounts.map((each) => (each.id === id ? { ...each, organization } : each));
+    },
+  };
   const rooms: Rooms = {
     clock,
     random: () => 1,
     keys: {
-      verify: (presented) =>
-        presented === CLIENT_KEY ? { keyId: clientKeyId("k1"), keyName: "the key of the test" } : null,
+      verify(presented) {
+        if (presented === OTHER_KEY) return { keyId: clientKeyId("k2"), keyName: "another key of the test" };
+        return presented === CLIENT_KEY ? { keyId: clientKeyId("k1"), keyName: "the key of the test" } : null;
+      },
     },
-    accounts: {
-      snapshot: () => accounts,
-      credential: ({ name }) => (unreadable.has(name) ? null : new Secret(name, `secret of ${name}`)),
-    },
+    accounts: accountsPort,
     upstream,
     ...record.ports,
-    pool: createPoolOwner((events) => record.learned.push(...events)),
+    pool: createPoolOwner({
+      coordination: createInProcessCoordination(),
+      accounts: accountsPort,
+      onLearned: (events) => void record.learned.push(...events),
+    }),
+    selector: watched.selector,
+    homes,
+    rule: () => rule,
+    retryBudget: createRetryBudget({ ratio: chosen.retryRatio ?? 0.1 }),
     budget: createBodyBudget(1_000_000),
     queue: createQueue({
       clock,
-      maxWaitMs: durationMs(queue?.maxWaitMs ?? 20_000),
+      maxWaitMs: durationMs(queue?.maxWaitMs ?? MAX_WAIT_MS),
       maxWaiting: queue?.maxWaiting ?? 2,
     }),
     streams: createStreamWatch(clock),
@@ -120,6 +167,10 @@ export function createStage({ accounts: first, overrides, queue }: StageOptions 
     upstream,
     ...record,
     unreadable,
+    tickets: watched.tickets,
+    setRule(changes) {
+      rule = { ...rule, ...changes };
+    },
     setAccounts(next) {
       accounts = next;
     },
@@ -144,12 +195,14 @@ function createRecord() {
   const attempted: Attempted[] = [];
   const learned: PoolEvent[] = [];
   const announced: (PoolEvent | LedgerSettle)[] = [];
+  const waits: [RequestClass, DurationMs][] = [];
   return {
     begun,
     settled,
     attempted,
     learned,
     announced,
+    waits,
     ports: {
       ledger: {
         begin: (entry: LedgerBegin) => void begun.push(entry),
@@ -159,6 +212,29 @@ function createRecord() {
         attempted: (attempt: Attempted) => void attempted.push(attempt),
         learned: (events: readonly PoolEvent[]) => void announced.push(...events),
         settled: (_: LedgerBegin, entry: LedgerSettle) => void announced.push(entry),
+        waited: (requestClass: RequestClass, waitedMs: DurationMs) => void waits.push([requestClass, waitedMs]),
+      },
+    },
+  };
+}
+
+function watchTickets(selector: Selector): { readonly selector: Selector; readonly tickets: readonly TicketView[] } {
+  const tickets: TicketView[] = [];
+  const views = new Map<Ticket, TicketView>();
+  return {
+    tickets,
+    selector: {
+      ...selector,
+      start(question, use) {
+        const ticket = selector.start(question, use);
+        const view = { accountId: use.account.id, ends: [] };
+        tickets.push(view);
+        views.set(ticket, view);
+        return ticket;
+      },
+      settle(ticket, end, nowMs) {
+        views.get(ticket)?.ends.push(end);
+        selector.settle(ticket, end, nowMs);
       },
     },
   };

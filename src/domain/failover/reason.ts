@@ -33,6 +33,7 @@ export const REASONS = {
   slow: "Its first tokens come much later than those of other accounts",
   half_open: "Its limit may be over, which one request must test first",
   near_limit: "The provider warns that the account is near a limit",
+  abandoned: "Nobody waited for the answer any more: the client left, or the gateway stopped",
 } as const;
 
 export type ReasonCode = keyof typeof REASONS;
