@@ -15,10 +15,11 @@ export function createPoolView(
 ): PoolView {
   return {
     describe(account) {
-      const { state, reason, untilMs } = accountCondition(pool.state, account, now());
+      const { state, reason, cause, untilMs } = accountCondition(pool.state, account, now());
       return {
         state,
         reason: reason === null ? null : describeReason(reason),
+        cause,
         untilMs,
         windows: windowsOf(pool.state, account),
       };

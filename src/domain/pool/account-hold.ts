@@ -27,7 +27,7 @@ export const FORBIDDEN_TWICE = "status 403 for two model classes";
 /** Bounds of what is kept, for whoever reads it back. */
 export const MAX_HOLD_ENTRIES = { forbidden: 16, missing: 32, modelCharacters: 256 } as const;
 
-export const noHold: AccountHold = { credential: null, parked: null, forbidden: [], missing: [] };
+const noHold: AccountHold = { credential: null, parked: null, forbidden: [], missing: [] };
 
 export function withParked(before: AccountHold | undefined, block: Block): AccountHold {
   const known = before ?? noHold;
@@ -123,6 +123,21 @@ export function holdBlock(
 
 export function parkedBlock(hold: AccountHold, nowMs: EpochMs): Block | null {
   return hold.parked !== null && nowMs < hold.parked.untilMs ? hold.parked : null;
+}
+
+/** What is worth writing down at this instant; null when nothing is. */
+export function lastingHold(
+  { credential, parked, forbidden, missing }: AccountHold,
+  nowMs: EpochMs,
+): AccountHold | null {
+  const lasting: AccountHold = {
+    credential,
+    parked: parked !== null && nowMs < parked.untilMs ? parked : null,
+    forbidden: forbidden.filter(({ untilMs }) => nowMs < untilMs),
+    missing: missing.filter(({ untilMs }) => nowMs < untilMs),
+  };
+  const isEmpty = credential === null && lasting.parked === null;
+  return isEmpty && lasting.forbidden.length === 0 && lasting.missing.length === 0 ? null : lasting;
 }
 
 /** Until when this hold matters; one that waits for an operator outlives all others. */

@@ -1,4 +1,4 @@
-import { after, durationMs, type EpochMs, epochMs } from "../../kernel/time.ts";
+import { after, durationMs, type EpochMs } from "../../kernel/time.ts";
 import type { LimitFacts, LimitWindowFact } from "../ratelimit/limit-facts.ts";
 import { planSoftUntil, softUntil } from "../ratelimit/limit-meaning.ts";
 import { type Block, laterBlock } from "./block.ts";
@@ -30,6 +30,8 @@ const MAX_BACK_OFF_MS = 60_000;
 /** A 429 this long after the last one is a new story, not a failed probe; and without one the story is over. */
 const BACK_OFF_MEMORY_MS = durationMs(600_000);
 const PROBE_LEASE_MS = durationMs(60_000);
+/** A window that names no reset is worth remembering for so long. */
+const WINDOW_WITHOUT_RESET_MS = durationMs(3_600_000);
 /** Windows change with each answer; keeping every change would cost more than it tells. */
 const WINDOW_REFRESH_MS = 1_000;
 
@@ -123,7 +125,7 @@ export function probeDueSince(limits: ClassLimits, nowMs: EpochMs): EpochMs | nu
   if (probe === null) {
     return null;
   }
-  const sinceMs = epochMs(Math.max(probe.untilMs, probe.leaseUntilMs ?? 0, bench?.untilMs ?? 0));
+  const sinceMs = laterOf(laterOf(probe.untilMs, probe.leaseUntilMs), bench?.untilMs);
   return nowMs >= sinceMs && nowMs <= after(sinceMs, BACK_OFF_MEMORY_MS) ? sinceMs : null;
 }
 
@@ -141,6 +143,28 @@ export function classBlock(limits: ClassLimits, nowMs: EpochMs): Block | null {
   return isLeased
     ? laterBlock(benched, { untilMs: probe.leaseUntilMs, reason: "probing", cause: probe.cause })
     : benched;
+}
+
+/**
+ * What is worth writing down at this instant; null when nothing is. A test that is under way ends with the process, and
+ * headers that we do not know are only shown.
+ */
+export function lastingLimits(limits: ClassLimits, nowMs: EpochMs): ClassLimits | null {
+  const { bench, softUntilMs } = limits;
+  const probe = limits.probe === null ? null : { ...limits.probe, leaseUntilMs: null };
+  const windows = limits.windows.filter(
+    ({ resetAtMs }) => nowMs < (resetAtMs ?? after(limits.seenAtMs, WINDOW_WITHOUT_RESET_MS)),
+  );
+  const lasting: ClassLimits = {
+    bench: bench !== null && nowMs < bench.untilMs ? bench : null,
+    probe: probe !== null && nowMs <= after(laterOf(probe.untilMs, bench?.untilMs), BACK_OFF_MEMORY_MS) ? probe : null,
+    softUntilMs: softUntilMs !== null && nowMs < softUntilMs ? softUntilMs : null,
+    windows,
+    others: [],
+    seenAtMs: windows.length === 0 ? noLimits.seenAtMs : limits.seenAtMs,
+  };
+  const isEmpty = lasting.bench === null && lasting.probe === null && lasting.softUntilMs === null;
+  return isEmpty && windows.length === 0 ? null : lasting;
 }
 
 /** Until when this state matters: what ends first is forgotten first. */
@@ -191,6 +215,10 @@ function laterProbe(left: Probe | null, right: Probe | null): Probe | null {
   return { ...later, failures, leaseUntilMs: laterInstant(left.leaseUntilMs, right.leaseUntilMs) };
 }
 
+function laterOf(instant: EpochMs, other: EpochMs | null | undefined): EpochMs {
+  return typeof other === "number" && other > instant ? other : instant;
+}
+
 function laterInstant(left: EpochMs | null, right: EpochMs | null): EpochMs | null {
-  return left === null || right === null ? (left ?? right) : epochMs(Math.max(left, right));
+  return left === null || right === null ? (left ?? right) : laterOf(left, right);
 }

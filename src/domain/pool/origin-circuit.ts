@@ -75,6 +75,11 @@ export function originBlock(circuit: OriginCircuit, nowMs: EpochMs): Block | nul
   return { untilMs: isOpenStill ? openUntilMs : epochMs(untilMs), reason, cause };
 }
 
+/** What is worth writing down at this instant; null when nothing is. A test that is under way ends with the process. */
+export function lastingCircuit(circuit: OriginCircuit, nowMs: EpochMs): OriginCircuit | null {
+  return isForgotten(circuit, nowMs) ? null : { ...circuit, leaseUntilMs: null };
+}
+
 export function circuitWorth(circuit: OriginCircuit): number {
   return Math.max(circuit.openUntilMs ?? 0, circuit.failedAtMs);
 }
@@ -84,6 +89,6 @@ function isOpen(circuit: OriginCircuit, nowMs: EpochMs): boolean {
 }
 
 /** Whether the row of failures is so old that it counts no more. */
-export function isForgotten(circuit: OriginCircuit, nowMs: EpochMs): boolean {
+function isForgotten(circuit: OriginCircuit, nowMs: EpochMs): boolean {
   return nowMs > after(circuit.failedAtMs, ROW_MEMORY_MS) && !isOpen(circuit, nowMs);
 }

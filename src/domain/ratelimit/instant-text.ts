@@ -4,7 +4,7 @@ const RFC_3339 = /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))
 const HTTP_DATE =
   /^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), (\d\d) (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) (\d{4}) (\d\d):(\d\d):(\d\d) GMT$/;
 const MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec";
-const EPOCH_SECONDS = /^\d{1,11}$/;
+const EPOCH_SECONDS = /^\d{1,11}(?:\.\d{1,9})?$/;
 
 const PLAIN_FORM_CHARACTERS = "2026-11-23T20:00:00Z".length;
 const DIGIT_ZERO = 48;
@@ -72,9 +72,9 @@ export function readHttpDate(text: string): EpochMs | null {
   return instant === null ? null : epochMs(instant);
 }
 
-/** A reset: epoch seconds (unified headers) or RFC 3339 (all others). */
+/** A reset: epoch seconds (unified headers; a fraction is rounded up) or RFC 3339 (all others). */
 export function readResetInstant(text: string): EpochMs | null {
-  return EPOCH_SECONDS.test(text) ? epochMs(Number(text) * 1000) : readRfc3339(text);
+  return EPOCH_SECONDS.test(text) ? epochMs(Math.ceil(Number(text) * 1000)) : readRfc3339(text);
 }
 
 type CivilTime = {

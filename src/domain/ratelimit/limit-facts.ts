@@ -32,7 +32,7 @@ export type UnifiedFacts = {
 
 /** What the headers of one response say about limits. */
 export type LimitFacts = {
-  /** An earlier attempt fails. From retry-after, at most 24 hours ahead. */
+  /** An earlier attempt fails. From retry-after, at most 31 days ahead. */
   readonly retryAtMs: EpochMs | null;
   readonly shouldRetry: boolean | null;
   /** At most 16. */

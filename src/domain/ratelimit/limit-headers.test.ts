@@ -28,11 +28,12 @@ describe("retry-after", () => {
     ["51811", 51_811_000],
     ["1.5", 1_500],
     ["86400", DAY_MS],
-    ["86401", DAY_MS],
-    ["1000000000", DAY_MS],
-    ["9".repeat(400), DAY_MS],
+    ["604800", 7 * DAY_MS],
+    ["2678401", 31 * DAY_MS],
+    ["1000000000", 31 * DAY_MS],
+    ["9".repeat(400), 31 * DAY_MS],
     ["Mon, 23 Nov 2026 20:01:00 GMT", 60_000],
-    ["Mon, 23 Nov 2099 20:01:00 GMT", DAY_MS],
+    ["Mon, 23 Nov 2099 20:01:00 GMT", 31 * DAY_MS],
     ["Mon, 23 Nov 2026 19:59:59 GMT", null],
     ["-5", null],
     ["1e9", null],
@@ -76,6 +77,40 @@ test("reads the windows of an API key, whatever the case of the names", () => {
     { ...unsaid, name: "fast-output-tokens", limit: 77 },
   ]);
   expect(facts.unified).toBeNull();
+});
+
+test.each(["requests", "tokens", "input-tokens", "output-tokens"])("reads every header of the %s window", (name) => {
+  for (const [prefix, shown] of [
+    ["anthropic-ratelimit-", name],
+    ["anthropic-priority-", `priority-${name}`],
+    ["anthropic-fast-", `fast-${name}`],
+  ] as const) {
+    const { windows, others } = read({
+      [`${prefix}${name}-limit`]: "1000",
+      [`${prefix}${name}-remaining`]: "250",
+      [`${prefix}${name}-reset`]: "2026-11-23T20:00:30.5Z",
+    });
+    const resetAtMs = epochMs(now + 30_500);
+    const said = { limit: 1000, remaining: 250, resetAtMs, usedRatio: null, status: null };
+    expect(windows).toEqual([{ name: shown, isPlan: false, ...said }]);
+    expect(others).toEqual([]);
+  }
+});
+
+test.each([
+  ["0.30000000000000004", 0.30000000000000004],
+  ["1", 1],
+  ["0", 0],
+  ["1e-05", 0.00001],
+  ["0.5%", null],
+])("reads the utilization %p as %p", (value, expected) => {
+  expect(read({ "anthropic-ratelimit-unified-5h-utilization": value }).windows[0]?.usedRatio).toBe(expected);
+});
+
+test("reads a reset in epoch seconds with a fraction, rounded up: an earlier request would fail", () => {
+  const value = `${now / 1000 + 60}.0005`;
+  const { windows } = read({ "anthropic-ratelimit-unified-7d_opus-reset": value });
+  expect(windows).toMatchObject([{ name: "7d_opus", isPlan: true, resetAtMs: now + 60_001 }]);
 });
 
 test("reads the windows of a plan", () => {
@@ -174,7 +209,7 @@ test("never throws and stays within its bounds, whatever the headers", () => {
       expect(facts.windows.length).toBeLessThanOrEqual(16);
       expect(facts.others.length).toBeLessThanOrEqual(16);
       expect(facts.retryAtMs ?? now).toBeGreaterThanOrEqual(now);
-      expect(facts.retryAtMs ?? now).toBeLessThanOrEqual(now + DAY_MS);
+      expect(facts.retryAtMs ?? now).toBeLessThanOrEqual(now + 31 * DAY_MS);
       expect(readLimitFacts(headers, now)).toEqual(facts);
     }),
   );

@@ -3,8 +3,9 @@ import { readHttpDate, readResetInstant } from "./instant-text.ts";
 import { type LimitFacts, type LimitWindowFact, noLimitFacts, type UnifiedFacts } from "./limit-facts.ts";
 
 const DAY_MS = 86_400_000;
-const MAX_RETRY_AFTER_MS = durationMs(DAY_MS);
-/** No window is longer than a month; a reset further ahead is a mistake (milliseconds for seconds, say), not a fact. */
+/** No window is longer than a month: who asks for a longer rest is asked again after it. */
+const MAX_RETRY_AFTER_MS = durationMs(31 * DAY_MS);
+/** A reset further ahead is a mistake (milliseconds for seconds, say), not a fact. */
 const FURTHEST_RESET_MS = durationMs(366 * DAY_MS);
 const MAX_WINDOWS = 16;
 const MAX_OTHERS = 16;
@@ -82,7 +83,7 @@ function readField(draft: Draft, name: string, value: string): void {
   }
 }
 
-/** Seconds or an HTTP date, at most 24 hours ahead; null when it is neither, or a date that has passed. */
+/** Seconds or an HTTP date, at most 31 days ahead; null when it is neither, or a date that has passed. */
 function readRetryAfter(value: string, nowMs: EpochMs): EpochMs | null {
   const latestMs = after(nowMs, MAX_RETRY_AFTER_MS);
   if (/^\d+(?:\.\d+)?$/.test(value)) {
@@ -202,9 +203,9 @@ function readReset(value: string, nowMs: EpochMs): EpochMs | null {
   return reset === null || reset > after(nowMs, FURTHEST_RESET_MS) ? null : reset;
 }
 
-/** A plain decimal that is not negative; null for all else. */
+/** A decimal that is not negative, with as many digits as a float prints ("0.30000000000000004", "1e-05"); else null. */
 function readAmount(value: string): number | null {
-  return /^\d{1,15}(?:\.\d{1,15})?$/.test(value) ? Number(value) : null;
+  return /^\d{1,15}(?:\.\d{1,20})?(?:e-\d{1,2})?$/.test(value) ? Number(value) : null;
 }
 
 function readFlag(value: string): boolean | null {

@@ -26,7 +26,10 @@ export function isHardStatus(status: string | null | undefined): boolean {
 /** An instant that a response named. `by` is the header that did, or the place in the message. */
 export type Stated = { readonly untilMs: EpochMs; readonly by: string };
 
-/** The reset that goes with a hard unified status: the summary's, else the last of the windows that are hard. */
+/**
+ * The reset that goes with a hard unified status: the summary's, else the last of the hard windows of the same scope, else
+ * the last of all hard ones.
+ */
 export function hardReset(limits: LimitFacts, nowMs: EpochMs): Stated | null {
   if (!isHardStatus(limits.unified?.status)) {
     return null;
@@ -35,10 +38,10 @@ export function hardReset(limits: LimitFacts, nowMs: EpochMs): Stated | null {
   if (stated !== null) {
     return { untilMs: stated, by: UNIFIED_RESET };
   }
-  return lastReset(
-    limits.windows.filter((window) => isHardStatus(window.status)),
-    nowMs,
-  );
+  const isGroup = hardScope(limits) === "group";
+  const hard = limits.windows.filter((window) => isHardStatus(window.status));
+  const ofScope = hard.filter((window) => isOfWholePlan(window.name) === isGroup);
+  return lastReset(ofScope, nowMs) ?? lastReset(hard, nowMs);
 }
 
 /** Whom a hard unified status benches. */
