@@ -9,8 +9,20 @@ const windowSchema = z
     status: z.string().nullable(),
     limit: z.number().nullable(),
     remaining: z.number().nullable(),
-    usedRatio: z.number().nullable().meta({ description: "0..1; above 1 when overage is allowed" }),
+    usedRatio: z
+      .number()
+      .nullable()
+      .meta({ description: "0..1; above 1 when overage is allowed; 0 once the reset has passed" }),
+    leftRatio: z.number().nullable().meta({ description: "0..1" }),
     resetAt: instantSchema.nullable(),
+    pace: z
+      .enum(["ahead", "on", "behind"])
+      .nullable()
+      .meta({ description: "ahead: used faster than time passes. null: the window's length is not known" }),
+    exhaustsAt: instantSchema
+      .nullable()
+      .meta({ description: "When it is used up at the pace so far; null when it resets before that" }),
+    seenAt: instantSchema.meta({ description: "When the provider last described it" }),
   })
   .meta({ id: "AccountWindow" });
 
@@ -34,6 +46,10 @@ export const accountSchema = z
     modelCount: z.int().meta({ description: "Models the provider listed for this credential; 0 when not known" }),
     createdAt: instantSchema,
     reason: z.string().nullable().meta({ description: "Why it is not ready" }),
+    cause: z
+      .string()
+      .nullable()
+      .meta({ description: "Which status or header said so", example: "status 429, retry-after" }),
     until: instantSchema.nullable().meta({ description: "When it will be, if that is known" }),
   })
   .meta({ id: "Account" });

@@ -33,12 +33,19 @@ export const requestSchema = z
       cacheReadTokens: tokensSchema,
       outputTokens: tokensSchema,
     }),
-    costMicroUsd: z.int().nullable().meta({ description: "null: not priced" }),
+    costMicroUsd: z
+      .int()
+      .nullable()
+      .meta({ description: "At list prices; null: not metered, or the price is not known" }),
     timing: z.object({ queueMs: durationSchema, firstByteMs: durationSchema, totalMs: durationSchema }),
     method: z.string(),
     path: z.string(),
     errorType: z.string().nullable(),
     upstreamRequestId: z.string().nullable(),
+    thinkingDropped: z
+      .int()
+      .nullable()
+      .meta({ description: "Thinking blocks that upstream removed from the input; null: it said nothing of them" }),
   })
   .meta({ id: "Request" });
 

@@ -131,7 +131,7 @@ describe("pausing and resuming", () => {
   test("resuming forgets a bench", async () => {
     const world = await createControlWorld();
     const { id } = await addWork(world);
-    world.conditions.set(id, { state: "limited", windows: [], reason: "429", untilMs: epochMs(1) });
+    world.conditions.set(id, { state: "limited", windows: [], reason: "429", cause: null, untilMs: epochMs(1) });
     const resumed = await world.accounts.resume("work");
     expect(world.resets).toEqual([id]);
     expect(resumed.ok && resumed.value.condition.state).toBe("ready");

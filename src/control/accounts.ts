@@ -1,4 +1,5 @@
 import type { Account, AccountId, KnownModel } from "../domain/account/account.ts";
+import { type Pace, paceOf } from "../domain/ratelimit/pace.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import type { Secret } from "../kernel/secret.ts";
 import { type AddAccountCommand, parseAccountDraft } from "./account-draft.ts";
@@ -8,6 +9,7 @@ import type {
   AccountChanges,
   AccountCondition,
   AccountStore,
+  AccountWindow,
   BaseUrlRule,
   ControlClock,
   PoolView,
@@ -16,7 +18,13 @@ import type {
 } from "./ports.ts";
 import { type Refusal, refusal } from "./refusal.ts";
 
-export type AccountReport = { readonly account: Account; readonly condition: AccountCondition };
+/** A window as the provider described it, with what that means now. */
+export type PacedWindow = AccountWindow & Pace;
+
+export type AccountReport = {
+  readonly account: Account;
+  readonly condition: Omit<AccountCondition, "windows"> & { readonly windows: readonly PacedWindow[] };
+};
 
 /** `warning`: the account was added, but the provider did not list its models. */
 export type AddedAccount = AccountReport & { readonly warning: string | null };
@@ -191,17 +199,26 @@ function find({ roster }: Inside, doing: string, nameOrId: string): Result<Accou
 }
 
 function report({ needs, roster }: Inside, account: Account): AccountReport {
-  return { account, condition: conditionOf(account, needs.pool, roster.unusableReason(account.id)) };
+  const condition = conditionOf(account, needs.pool, roster.unusableReason(account.id));
+  const nowMs = needs.clock.now();
+  const windows = condition.windows.map((window) => ({ ...window, ...paceOf(window, nowMs) }));
+  return { account, condition: { ...condition, windows } };
 }
 
 function conditionOf(account: Account, pool: PoolView, unusableReason: string | null): AccountCondition {
   const condition = pool.describe(account);
   if (unusableReason !== null) {
-    return { ...condition, state: "dead", reason: `Cannot open its credential: ${unusableReason}`, untilMs: null };
+    return {
+      ...condition,
+      state: "dead",
+      reason: `Cannot open its credential: ${unusableReason}`,
+      cause: null,
+      untilMs: null,
+    };
   }
   // The operator's own pause is what they look for first; what the pool thinks stays visible in the windows.
   return account.isPaused
-    ? { ...condition, state: "paused", reason: "Paused by an operator", untilMs: null }
+    ? { ...condition, state: "paused", reason: "Paused by an operator", cause: null, untilMs: null }
     : condition;
 }
 

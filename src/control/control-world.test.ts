@@ -4,7 +4,7 @@ import type { ClientKeyId } from "../domain/access/client-key-id.ts";
 import { type AccountId, accountId, type KnownModel } from "../domain/account/account.ts";
 import type { RequestId } from "../domain/ledger/record.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
-import { type EpochMs, epochMs } from "../kernel/time.ts";
+import { durationMs, type EpochMs, epochMs } from "../kernel/time.ts";
 import { createAccountVault } from "../keyring/account-vault.ts";
 import { createClientKeyMint } from "../keyring/client-key-mint.ts";
 import { createClientKeyVerifier } from "../keyring/client-key-verifier.ts";
@@ -12,6 +12,7 @@ import { openKeyring } from "../keyring/keyring.ts";
 import { masterKeyFromBytes } from "../keyring/master-key.ts";
 import type { WrappedDataKey } from "../keyring/ports.ts";
 import { createAccountService } from "./accounts.ts";
+import { createExplanationService } from "./explanation.ts";
 import { createKeyService } from "./keys.ts";
 import type {
   AccountCondition,
@@ -28,7 +29,9 @@ import type {
   StoredAccount,
 } from "./ports.ts";
 import { createRequestService } from "./requests.ts";
+import { createSelectionService } from "./selection.ts";
 import { createStatsService } from "./stats.ts";
+import { createTraceService } from "./trace.ts";
 
 export const START: EpochMs = epochMs(Date.UTC(2026, 10, 23, 12));
 
@@ -97,7 +100,8 @@ export async function createControlWorld(given?: Stores) {
       store: used.accountStore,
       vault,
       pool: {
-        describe: ({ id }) => conditions.get(id) ?? { state: "ready", windows: [], reason: null, untilMs: null },
+        describe: ({ id }) =>
+          conditions.get(id) ?? { state: "ready", windows: [], reason: null, cause: null, untilMs: null },
         reset(id) {
           resets.push(id);
           conditions.delete(id);
@@ -122,8 +126,21 @@ export async function createControlWorld(given?: Stores) {
   const names = { accounts: accounts.snapshot, keyName: keys.nameOf };
   const requests = createRequestService(reader, names);
   const stats = createStatsService(reader, names, clock);
+  const explanations = createExplanationService(reader, names);
+  const trace = createTraceService(reader, names, clock);
+  const settings = new Map<string, string>();
+  const selection = createSelectionService({
+    store: {
+      get: async (key) => settings.get(key) ?? null,
+      async set(key, value) {
+        settings.set(key, value);
+      },
+    },
+    rule: { strategy: "session", waitPriceUsdPerHour: 60, crossOrganization: "allow", maxWaitMs: durationMs(20_000) },
+    strategyGivenBy: null,
+  });
   const stores = { accountStore, keyStore, ledger };
-  const services = { accounts, keys, requests, stats, inspector };
+  const services = { accounts, keys, requests, stats, explanations, trace, selection, inspector };
   return {
     ...services,
     stores,

@@ -181,6 +181,7 @@ export type AccountWindow = {
   /** 0..1; more than 1 when overage is allowed. */
   readonly usedRatio: number | null;
   readonly resetAtMs: EpochMs | null;
+  readonly seenAtMs: EpochMs;
 };
 
 export type AccountCondition = {
@@ -188,6 +189,8 @@ export type AccountCondition = {
   readonly windows: readonly AccountWindow[];
   /** Why it is not ready, for a person. */
   readonly reason: string | null;
+  /** Which status or header said so, e.g. "status 429, retry-after". */
+  readonly cause: string | null;
   readonly untilMs: EpochMs | null;
 };
 

@@ -169,7 +169,7 @@ describe("diagnosis", () => {
     await world.accounts.add({ ...WORK, name: "spare" });
     const work = world.accounts.snapshot().find(({ name }) => name === "work");
     if (work === undefined) throw new Error("not there");
-    world.conditions.set(work.id, { state: "dead", windows: [], reason: "401", untilMs: null });
+    world.conditions.set(work.id, { state: "dead", windows: [], reason: "401", cause: null, untilMs: null });
     expect(await failing()).toEqual(["accounts"]);
   });
 

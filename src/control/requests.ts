@@ -48,7 +48,8 @@ export function accountNames(accounts: readonly Account[]): (id: AccountId) => s
   return (id) => byId.get(id) ?? id;
 }
 
-function reporter(names: Names): (row: RequestRow) => RequestReport {
+/** Row -> report, with the names as they are now. */
+export function reporter(names: Names): (row: RequestRow) => RequestReport {
   const accountName = accountNames(names.accounts());
   return (row) => ({
     row,

@@ -45,6 +45,7 @@ describe("accounts", () => {
     conditions.set(id, {
       state: "limited",
       reason: "429 until its reset",
+      cause: "status 429, retry-after",
       untilMs: epochMs(START + 1000),
       windows: [
         {
@@ -55,6 +56,7 @@ describe("accounts", () => {
           remaining: null,
           usedRatio: 1,
           resetAtMs: epochMs(START + 1000),
+          seenAtMs: START,
         },
       ],
     });
@@ -76,7 +78,11 @@ describe("accounts", () => {
             limit: null,
             remaining: null,
             usedRatio: 1,
+            leftRatio: 0,
             resetAt: "2026-11-23T12:00:01.000Z",
+            pace: "on",
+            exhaustsAt: "2026-11-23T12:00:00.000Z",
+            seenAt: "2026-11-23T12:00:00.000Z",
           },
         ],
         baseUrl: "https://api.anthropic.com",
@@ -86,6 +92,7 @@ describe("accounts", () => {
         modelCount: 0,
         createdAt: "2026-11-23T12:00:00.000Z",
         reason: "429 until its reset",
+        cause: "status 429, retry-after",
         until: "2026-11-23T12:00:01.000Z",
       },
     ]);
@@ -200,8 +207,8 @@ describe("requests", () => {
     },
     errorType: null,
     upstreamRequestId: "req_1",
-    costMicroUsd: null,
-    thinkingDropped: null,
+    costMicroUsd: 1234,
+    thinkingDropped: 2,
   };
 
   test("have the shape that scripts rely on, newest first", async () => {
@@ -231,7 +238,8 @@ describe("requests", () => {
       stream: true,
       attempts: 1,
       usage: { inputTokens: 1, cacheWrite5mTokens: 2, cacheWrite1hTokens: null, cacheReadTokens: 4, outputTokens: 5 },
-      costMicroUsd: null,
+      costMicroUsd: 1234,
+      thinkingDropped: 2,
       timing: { queueMs: 0, firstByteMs: 12.5, totalMs: 80 },
     });
     expect<unknown>(await (await call("GET", "/api/requests/0197-a")).json()).toEqual(list[1]);
@@ -317,8 +325,11 @@ describe("the door", () => {
       "/api/keys",
       "/api/keys/{key}",
       "/api/requests",
+      "/api/requests/trace",
       "/api/requests/{id}",
+      "/api/requests/{id}/explanation",
       "/api/stats",
+      "/api/strategy",
       "/healthz",
     ]);
     expect(Object.keys(document.components.schemas)).toContain("Account");

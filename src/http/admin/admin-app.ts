@@ -8,17 +8,19 @@ import { createAccountRoutes } from "./account-routes.ts";
 import { createKeyRoutes } from "./key-routes.ts";
 import { errorAnswer } from "./refusal-answer.ts";
 import { createReportRoutes, type ReportNeeds } from "./report-routes.ts";
+import { createSelectionRoutes, type SelectionRouteNeeds } from "./selection-routes.ts";
 
 /** No admin request is larger: the largest holds one credential of at most 8 KiB. */
 export const MAX_ADMIN_BODY_BYTES = 1024 * 1024;
 
-export type AdminAppNeeds = Omit<ReportNeeds, "diagnosis"> & {
-  readonly accounts: AccountService;
-  readonly keys: KeyService;
-  readonly inspector: ReportNeeds["diagnosis"]["inspector"];
-  /** Told of every bug and broken store that became a 500. */
-  readonly onError: (error: Error) => void;
-};
+export type AdminAppNeeds = Omit<ReportNeeds, "diagnosis"> &
+  SelectionRouteNeeds & {
+    readonly accounts: AccountService;
+    readonly keys: KeyService;
+    readonly inspector: ReportNeeds["diagnosis"]["inspector"];
+    /** Told of every bug and broken store that became a 500. */
+    readonly onError: (error: Error) => void;
+  };
 
 /** The admin API as a function. It has no authentication of its own: whoever reaches its listener is the operator. */
 export type AdminApp = { readonly fetch: (request: Request) => Promise<Response> };
@@ -42,6 +44,7 @@ export function createAdminApp(needs: AdminAppNeeds): AdminApp {
 
   app.route("/", createAccountRoutes(accounts));
   app.route("/", createKeyRoutes(keys));
+  app.route("/", createSelectionRoutes(needs));
   app.route("/", createReportRoutes({ ...needs, diagnosis: { inspector, accounts, keys } }));
   app.doc31("/api/openapi.json", { openapi: "3.1.0", info: { title: "better-ccflare admin API", version } });
 

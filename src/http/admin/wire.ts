@@ -7,9 +7,8 @@ import type {
 } from "../../contract/accounts.ts";
 import type { KeyWire } from "../../contract/keys.ts";
 import type { RequestWire, StatsWire } from "../../contract/requests.ts";
-import type { AccountReport, AccountTest, AddedAccount } from "../../control/accounts.ts";
+import type { AccountReport, AccountTest, AddedAccount, PacedWindow } from "../../control/accounts.ts";
 import type { ClientKeyReport } from "../../control/keys.ts";
-import type { AccountWindow } from "../../control/ports.ts";
 import type { RequestReport } from "../../control/requests.ts";
 import type { Stats } from "../../control/stats.ts";
 import { type EpochMs, toRfc3339 } from "../../kernel/time.ts";
@@ -30,6 +29,7 @@ export function accountToWire({ account, condition }: AccountReport): AccountWir
     modelCount: account.models.length,
     createdAt: toRfc3339(account.createdAtMs),
     reason: condition.reason,
+    cause: condition.cause,
     until: instantOrNull(condition.untilMs),
   };
 }
@@ -78,12 +78,13 @@ export function requestToWire({ row, accountName, clientKeyName }: RequestReport
       cacheReadTokens: row.usage?.cacheReadTokens ?? null,
       outputTokens: row.usage?.outputTokens ?? null,
     },
-    costMicroUsd: null,
+    costMicroUsd: row.costMicroUsd,
     timing: { queueMs: row.queueMs, firstByteMs: row.firstByteMs, totalMs: row.totalMs },
     method: row.method,
     path: row.path,
     errorType: row.errorType,
     upstreamRequestId: row.upstreamRequestId,
+    thinkingDropped: row.thinkingDropped,
   };
 }
 
@@ -91,11 +92,11 @@ export function statsToWire({ sinceMs, total, accounts, models }: Stats): StatsW
   return { since: toRfc3339(sinceMs), total, accounts: [...accounts], models: [...models] };
 }
 
-function windowToWire(window: AccountWindow): AccountWindowWire {
-  const { resetAtMs, ...rest } = window;
-  return { ...rest, resetAt: instantOrNull(resetAtMs) };
+function windowToWire({ resetAtMs, exhaustsAtMs, seenAtMs, ...rest }: PacedWindow): AccountWindowWire {
+  const instants = { resetAt: instantOrNull(resetAtMs), exhaustsAt: instantOrNull(exhaustsAtMs) };
+  return { ...rest, ...instants, seenAt: toRfc3339(seenAtMs) };
 }
 
-function instantOrNull(instant: EpochMs | null): string | null {
+export function instantOrNull(instant: EpochMs | null): string | null {
   return instant === null ? null : toRfc3339(instant);
 }
