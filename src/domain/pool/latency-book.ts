@@ -1,7 +1,7 @@
 import type { DurationMs, EpochMs } from "../../kernel/time.ts";
 import type { AccountId, ModelClass } from "../account/account.ts";
 
-export type LatencySubject = { readonly accountId: AccountId; readonly modelClass: ModelClass };
+type LatencySubject = { readonly accountId: AccountId; readonly modelClass: ModelClass };
 
 /**
  * Which accounts take much longer to the first token than the others do with the same class of models. At least five

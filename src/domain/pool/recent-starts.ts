@@ -2,7 +2,7 @@ import type { EpochMs } from "../../kernel/time.ts";
 import type { TokenAmount } from "./token-bucket.ts";
 
 /** What was started lately, in the order of time, and in cells that are as fine as the headers' lag asks for. */
-export type RecentStarts = { readonly cells: StartCell[] };
+export type RecentStarts = { readonly cells: StartCell[] /** Of all cells. */; requests: number };
 
 /** `lastMs`: the newest start in it; all of the cell counts as started then. */
 type StartCell = {
@@ -18,12 +18,13 @@ const CELL_MS = 50;
 const MAX_CELLS = 64;
 
 export function createRecentStarts(): RecentStarts {
-  return { cells: [] };
+  return { cells: [], requests: 0 };
 }
 
 // hot path
 export function noteStart(starts: RecentStarts, demand: TokenAmount, nowMs: EpochMs): void {
   const { cells } = starts;
+  starts.requests++;
   const newest = cells.at(-1);
   if (newest !== undefined && nowMs - newest.firstMs < CELL_MS) {
     newest.requests++;
@@ -42,7 +43,7 @@ export function dropCounted(starts: RecentStarts, seenAtMs: EpochMs): void {
   const { cells } = starts;
   let counted = 0;
   while ((cells[counted]?.lastMs ?? seenAtMs) < seenAtMs) counted++;
-  cells.splice(0, counted);
+  for (const cell of cells.splice(0, counted)) starts.requests -= cell.requests;
 }
 
 /** The later instant counts for both, so that nothing is struck out too early. */

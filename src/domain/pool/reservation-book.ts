@@ -2,6 +2,7 @@ import type { EpochMs } from "../../kernel/time.ts";
 import type { AccountId, LimitGroup, ModelClass } from "../account/account.ts";
 import type { LimitWindowFact } from "../ratelimit/limit-facts.ts";
 import { isHardStatus } from "../ratelimit/limit-meaning.ts";
+import type { SeenLimits } from "./limit-windows.ts";
 import { createRecentStarts, dropCounted, noteStart, type RecentStarts } from "./recent-starts.ts";
 import { countStart, createStartRamp, RAMP_MS, rampOpensAt, type StartRamp } from "./start-ramp.ts";
 import { bucketOf, draw, levelAt, roomAt, type StartedAmount, type TokenBucket } from "./token-bucket.ts";
@@ -9,15 +10,12 @@ import { bucketOf, draw, levelAt, roomAt, type StartedAmount, type TokenBucket }
 /** What a request is expected to take from the limits. */
 export type Demand = { readonly inputTokens: number; readonly outputTokens: number };
 
-export type StartSubject = {
+type StartSubject = {
   readonly limitGroup: LimitGroup;
   readonly accountId: AccountId;
   readonly modelClass: ModelClass;
 };
-export type HeadroomSubject = Pick<StartSubject, "limitGroup" | "modelClass">;
-
-/** What the answers of a group and class said of their limits, and when. */
-export type SeenLimits = { readonly windows: readonly LimitWindowFact[]; readonly seenAtMs: EpochMs };
+type HeadroomSubject = Pick<StartSubject, "limitGroup" | "modelClass">;
 
 export type Headroom = {
   /** Of the tightest window, 0..1, with what was started since it was seen. */
@@ -27,8 +25,6 @@ export type Headroom = {
   /** The window that is full, else the tightest one, or "ramp"; null when nothing is known. */
   readonly cause: string | null;
 };
-
-type Mutable<Shape> = { -readonly [Key in keyof Shape]: Shape[Key] };
 
 /** One limit group with one model class. */
 type Slot = {
@@ -82,10 +78,10 @@ type Book = {
 };
 
 /**
- * A plan tells only shares. Each request that it has not counted yet is taken for this much of it, so that a burst
- * does not all go to the account that was the least used before it.
+ * A plan tells only shares, and a new account nothing. Each request that they have not counted yet is taken for this
+ * much, so that a burst does not all go to the account that was the least used before it.
  */
-const PLAN_SHARE_PER_REQUEST = 0.001;
+const SHARE_PER_REQUEST = 0.001;
 const SHARE_HALF_LIFE_MS = 600_000;
 /** Slots, classes and accounts, each: like the pool's 64 x 64. */
 const MAX_ENTRIES = 4_096;
@@ -137,6 +133,15 @@ function end(reservation: Reservation): void {
   held.account.inFlight--;
 }
 
+/** What the windows add up to so far. */
+type Sum = {
+  usedRatio: number;
+  tightest: string | null;
+  fullUntilMs: EpochMs | null;
+  full: string | null;
+  readonly nowMs: EpochMs;
+};
+
 // hot path
 function headroom(
   book: Book,
@@ -144,76 +149,69 @@ function headroom(
   need: { limits: SeenLimits | null; demand: Demand; nowMs: EpochMs },
 ): Headroom {
   const { limits, demand, nowMs } = need;
-  const found: Mutable<Headroom> = { usedRatio: 0, fullUntilMs: null, cause: null };
+  const sum: Sum = { usedRatio: 0, tightest: null, fullUntilMs: null, full: null, nowMs };
   const slot = limits === null ? findSlot(book, on) : slotOf(book, on, nowMs);
-  if (limits !== null && slot !== undefined) {
-    notePlan(found, limits.windows, { uncounted: uncountedSince(slot, limits), nowMs });
-    for (const bucket of slot.buckets ?? []) noteBucket(found, bucket, { demand, nowMs });
-  } else if (slot !== undefined) {
-    found.usedRatio = Math.min(1, slot.inFlight * PLAN_SHARE_PER_REQUEST);
-  }
-  const switchedAtMs = book.classes.get(on.modelClass)?.switchedAtMs ?? Number.NEGATIVE_INFINITY;
-  if (slot !== undefined && nowMs - switchedAtMs < RAMP_MS) {
-    const opensAtMs = rampOpensAt(slot.ramp, nowMs);
-    if (opensAtMs !== null && opensAtMs > (found.fullUntilMs ?? nowMs)) {
-      found.fullUntilMs = opensAtMs;
-      found.cause = "ramp";
+  if (slot !== undefined) {
+    if (limits === null) {
+      sum.usedRatio = slot.inFlight * SHARE_PER_REQUEST;
+    } else {
+      noteSeen(slot, limits);
+      addPlan(sum, limits.windows, slot.starts.requests * SHARE_PER_REQUEST);
+      addBuckets(sum, slot.buckets ?? [], demand);
     }
+    if (isRamping(book, on.modelClass, nowMs)) addFull(sum, "ramp", rampOpensAt(slot.ramp, nowMs));
   }
-  return found;
+  return { usedRatio: Math.min(1, sum.usedRatio), fullUntilMs: sum.fullUntilMs, cause: sum.full ?? sum.tightest };
 }
 
-/** Requests that these windows do not know of. Windows that were seen at another time make new buckets. */
-function uncountedSince(slot: Slot, limits: SeenLimits): number {
+/** Windows that were seen at another time make new buckets, and have counted what was started before. */
+function noteSeen(slot: Slot, limits: SeenLimits): void {
   const { windows, seenAtMs } = limits;
-  if (slot.buckets === null || slot.seenAtMs !== seenAtMs) {
-    dropCounted(slot.starts, seenAtMs);
-    slot.seenAtMs = seenAtMs;
-    slot.buckets = [];
-    for (const window of windows) {
-      const bucket = bucketOf(window, seenAtMs);
-      if (bucket !== null) slot.buckets.push(bucket);
-    }
-    for (const cell of slot.starts.cells) drawAll(slot.buckets, cell, cell.lastMs);
-  }
-  let uncounted = 0;
-  for (const cell of slot.starts.cells) uncounted += cell.requests;
-  return uncounted;
-}
-
-function notePlan(
-  found: Mutable<Headroom>,
-  windows: readonly LimitWindowFact[],
-  at: { uncounted: number; nowMs: EpochMs },
-): void {
+  if (slot.buckets !== null && slot.seenAtMs === seenAtMs) return;
+  dropCounted(slot.starts, seenAtMs);
+  slot.seenAtMs = seenAtMs;
+  slot.buckets = [];
   for (const window of windows) {
-    const isOver = window.resetAtMs !== null && window.resetAtMs <= at.nowMs;
+    const bucket = bucketOf(window, seenAtMs);
+    if (bucket !== null) slot.buckets.push(bucket);
+  }
+  for (const cell of slot.starts.cells) drawAll(slot.buckets, cell, cell.lastMs);
+}
+
+function addPlan(sum: Sum, windows: readonly LimitWindowFact[], uncountedRatio: number): void {
+  for (const window of windows) {
     if (!window.isPlan || (window.usedRatio === null && window.status === null)) continue;
+    const isOver = window.resetAtMs !== null && window.resetAtMs <= sum.nowMs;
     const saidRatio = isHardStatus(window.status) ? 1 : (window.usedRatio ?? 0);
-    noteTightest(found, window.name, (isOver ? 0 : saidRatio) + at.uncounted * PLAN_SHARE_PER_REQUEST);
+    addRatio(sum, window.name, (isOver ? 0 : saidRatio) + uncountedRatio);
   }
 }
 
-function noteBucket(found: Mutable<Headroom>, bucket: TokenBucket, need: { demand: Demand; nowMs: EpochMs }): void {
-  const { name, limit } = bucket;
-  const fullUntilMs = roomAt(bucket, need.demand, need.nowMs);
-  const wasFull = found.fullUntilMs !== null;
-  const usedRatio = limit === 0 ? 1 : 1 - levelAt(bucket, need.nowMs) / limit;
-  if (fullUntilMs !== null && fullUntilMs > (found.fullUntilMs ?? need.nowMs)) {
-    found.usedRatio = Math.min(1, Math.max(found.usedRatio, usedRatio));
-    found.fullUntilMs = fullUntilMs;
-    found.cause = name;
-  } else if (wasFull) {
-    found.usedRatio = Math.min(1, Math.max(found.usedRatio, usedRatio));
-  } else {
-    noteTightest(found, name, usedRatio);
+function addBuckets(sum: Sum, buckets: readonly TokenBucket[], demand: Demand): void {
+  for (const bucket of buckets) {
+    const { name, limit } = bucket;
+    addRatio(sum, name, limit === 0 ? 1 : 1 - levelAt(bucket, sum.nowMs) / limit);
+    addFull(sum, name, roomAt(bucket, demand, sum.nowMs));
   }
 }
 
-function noteTightest(found: Mutable<Headroom>, name: string, usedRatio: number): void {
-  if (found.cause !== null && usedRatio <= found.usedRatio) return;
-  found.usedRatio = Math.min(1, Math.max(0, usedRatio));
-  found.cause = name;
+function addRatio(sum: Sum, name: string, usedRatio: number): void {
+  if (sum.tightest !== null && usedRatio <= sum.usedRatio) return;
+  sum.usedRatio = usedRatio;
+  sum.tightest = name;
+}
+
+/** All of them must have room. */
+function addFull(sum: Sum, name: string, untilMs: EpochMs | null): void {
+  if (untilMs === null || (sum.fullUntilMs !== null && untilMs <= sum.fullUntilMs)) return;
+  sum.fullUntilMs = untilMs;
+  sum.full = name;
+}
+
+/** Also while the clock is a little behind the switch. */
+function isRamping(book: Book, modelClass: ModelClass, nowMs: EpochMs): boolean {
+  const switchedAtMs = book.classes.get(modelClass)?.switchedAtMs ?? Number.NEGATIVE_INFINITY;
+  return Math.abs(nowMs - switchedAtMs) < RAMP_MS;
 }
 
 function drawAll(buckets: readonly TokenBucket[], amount: StartedAmount, atMs: EpochMs): void {
