@@ -2,11 +2,13 @@ import { join } from "node:path";
 import { SOCKET_NAME } from "./cli/socket-name.ts";
 import type { Config, Secrets } from "./config/config.ts";
 import { type AccountService, createAccountService } from "./control/accounts.ts";
+import { createExplanationService } from "./control/explanation.ts";
 import { createKeyService, type KeyService } from "./control/keys.ts";
 import type { RequestReader } from "./control/ports.ts";
 import { createRequestService } from "./control/requests.ts";
 import { createSelectionService, type SelectionService } from "./control/selection.ts";
 import { createStatsService } from "./control/stats.ts";
+import { createTraceService } from "./control/trace.ts";
 import { createDataPlane, type DataPlane } from "./data-plane.ts";
 import { accountId } from "./domain/account/account.ts";
 import { createAdminApp } from "./http/admin/admin-app.ts";
@@ -181,6 +183,8 @@ function adminApp({ ledger, storage, log }: Parts, { plane, accounts, keys, sele
     keys,
     selection,
     requests: createRequestService(reader, names),
+    explanations: createExplanationService(reader, names),
+    trace: createTraceService(reader, names, systemClock),
     stats: createStatsService(reader, names, systemClock),
     inspector: inspectorOf(storage, () => ledgerLagOf(ledger.stats())),
     version: VERSION,
