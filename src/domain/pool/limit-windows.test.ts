@@ -73,6 +73,14 @@ describe("the windows that a request counts against", () => {
     expect(counted(pool, modelClassOf("claude-sonnet-4-5"))).toBe("5h=0.9 @5");
   });
 
+  test("are the plan's too when the newest answer does not speak of it", () => {
+    const pool = learned(
+      answer(haiku, 1, { "unified-5h-utilization": "0.9" }),
+      answer(opus, 3, { "requests-limit": "50" }),
+    );
+    expect(counted(pool, opus)).toBe("requests 5h=0.9 @3");
+  });
+
   test("are not those of a plan that name another class", () => {
     const both = { "unified-7d-utilization": "0.3", "unified-7d_opus-utilization": "1" };
     const pool = learned(answer(haiku, 1, both));

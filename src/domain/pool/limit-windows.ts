@@ -40,12 +40,13 @@ export function limitsOf(pool: PoolState, limitGroup: LimitGroup, modelClass: Mo
   if (own === undefined || own.windows.length === 0) {
     return plan === null || plan.windows.length === 0 ? null : planOf(plan, modelClass);
   }
-  if (plan === null || plan.windows === own.windows || plan.seenAtMs <= own.seenAtMs) {
+  const isNewest = plan !== null && plan.seenAtMs <= own.seenAtMs && own.windows.some(isOfPlan);
+  if (plan === null || plan.windows === own.windows || isNewest) {
     return seenOf(own, modelClass);
   }
   const windows = own.windows.filter((window) => !window.isPlan || classOfPlanWindow(window.name) === modelClass);
   for (const window of plan.windows) {
-    if (window.isPlan && classOfPlanWindow(window.name) === null) {
+    if (isOfPlan(window)) {
       windows.push(window);
     }
   }
@@ -60,6 +61,10 @@ function seenOf(limits: ClassLimits, modelClass: ModelClass): SeenLimits {
 
 function planOf({ windows, seenAtMs }: ClassLimits, modelClass: ModelClass): SeenLimits {
   return { windows: windows.filter((window) => window.isPlan && !isOfAnother(window, modelClass)), seenAtMs };
+}
+
+function isOfPlan(window: LimitWindowFact): boolean {
+  return window.isPlan && classOfPlanWindow(window.name) === null;
 }
 
 function isOfAnother(window: LimitWindowFact, modelClass: ModelClass): boolean {

@@ -49,11 +49,11 @@ export function readHold(value: unknown): AccountHold {
     parked: readBlock(memberOf(value, "parked")),
     forbidden: readList(memberOf(value, "forbidden"), MAX_HOLD_ENTRIES.forbidden, (entry) => {
       const held = readHeld(entry, "modelClass");
-      return held === null ? null : { ...held.until, modelClass: held.name as ModelClass };
+      return held === null ? null : { modelClass: held.name as ModelClass, ...held.until };
     }),
     missing: readList(memberOf(value, "missing"), MAX_HOLD_ENTRIES.missing, (entry) => {
       const held = readHeld(entry, "model");
-      return held === null ? null : { ...held.until, model: held.name };
+      return held === null ? null : { model: held.name, ...held.until };
     }),
   };
 }
