@@ -35,8 +35,10 @@ function start(env: Readonly<Record<string, string>> = {}): Running {
   const upstream = createScriptedUpstream();
   const settled: LedgerSettle[] = [];
   const lines: string[] = [];
+  const { config } = loaded.value;
+  const accounts = [account("a")];
   const plane = createDataPlane({
-    config: loaded.value.config,
+    config,
     log: createLog({ level: "info", format: "json", write: (line) => void lines.push(line) }),
     clock: systemClock,
     upstream,
@@ -48,7 +50,14 @@ function start(env: Readonly<Record<string, string>> = {}): Running {
       stop: () => Promise.resolve(),
     },
     keys: { verify: (key) => (key === "good" ? { keyId: clientKeyId("k1"), keyName: "k" } : null) },
-    accounts: { snapshot: () => [account("a")], credential: ({ name }) => new Secret(name, "secret") },
+    accounts: {
+      snapshot: () => accounts,
+      credential: ({ name }) => new Secret(name, "secret"),
+      learnOrganization: () => undefined,
+    },
+    rule: () => ({ ...config.selection, maxWaitMs: config.queue.maxWaitMs }),
+    poolStore: { load: () => Promise.resolve(null), save: () => Promise.resolve() },
+    homeStore: { loadAll: () => Promise.resolve([]), save: () => Promise.resolve(), prune: () => Promise.resolve() },
   });
   plane.listen();
   running.push(plane);

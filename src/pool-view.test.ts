@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { account } from "../test/playbook/stage.ts";
+import { createInProcessCoordination } from "./cluster/in-process.ts";
 import { modelClassOf } from "./domain/account/model-class.ts";
 import { subjectOf } from "./domain/pool/pool-event.ts";
 import { createPoolOwner } from "./gateway/pool-owner.ts";
@@ -10,7 +11,11 @@ const known = account("a");
 const on = subjectOf(known, "claude-opus-4", modelClassOf("claude-opus-4"));
 
 function viewOfPool() {
-  const pool = createPoolOwner(() => undefined);
+  const pool = createPoolOwner({
+    coordination: createInProcessCoordination(),
+    accounts: { learnOrganization: () => undefined },
+    onLearned: () => undefined,
+  });
   return {
     pool,
     view: createPoolView(
@@ -22,7 +27,13 @@ function viewOfPool() {
 }
 
 test("shows an account that nothing speaks against as ready", () => {
-  expect(viewOfPool().view.describe(known)).toEqual({ state: "ready", reason: null, untilMs: null, windows: [] });
+  expect(viewOfPool().view.describe(known)).toEqual({
+    state: "ready",
+    reason: null,
+    cause: null,
+    untilMs: null,
+    windows: [],
+  });
 });
 
 test("shows a limit with its reason in words, and forgets it when an operator says so", () => {
@@ -40,6 +51,7 @@ test("shows a limit with its reason in words, and forgets it when an operator sa
   ]);
   expect(view.describe(known)).toMatchObject({
     state: "limited",
+    cause: "status 429, retry-after",
     reason: "The provider limits this account until a stated time",
     untilMs: epochMs(9_000),
   });

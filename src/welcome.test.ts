@@ -9,7 +9,7 @@ import { welcome } from "./welcome.ts";
 
 const ACCOUNT: AccountReport = {
   account: account("a"),
-  condition: { state: "ready", reason: null, untilMs: null, windows: [] },
+  condition: { state: "ready", reason: null, cause: null, untilMs: null, windows: [] },
 };
 const KEY: ClientKeyReport = {
   state: "active",

@@ -8,7 +8,7 @@ import { createInProcessCoordination } from "./in-process.ts";
 const on = subjectOf(account("a"), null, modelClassOf(null));
 
 function failedAt(ms: number): readonly PoolEvent[] {
-  return [{ type: "origin_failed", on, atMs: epochMs(ms) }];
+  return [{ type: "origin_failed", on, atMs: epochMs(ms), cause: "scripted" }];
 }
 
 test("what is published comes back before publish returns, to every listener", () => {

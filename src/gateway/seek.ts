@@ -11,8 +11,8 @@ import { demandOf, forgetCompacted } from "./conversation.ts";
 import { noteRefused, noteTried, noteWaited, skipsFor } from "./decision-steps.ts";
 import { headersUp } from "./headers.ts";
 import { judgeContextOf } from "./judge-context.ts";
-import { better, dropRejected, isRelayable, type Rejected } from "./last-word.ts";
-import { allLimited, gatewayStops, noAccount, queueFull, upstreamFailed } from "./no-answer.ts";
+import { better, dropRejected, type Rejected, sayLastWord } from "./last-word.ts";
+import { allLimited, gatewayStops, noAccount, queueFull } from "./no-answer.ts";
 import type { HeaderField, Lease } from "./ports.ts";
 import type { Place } from "./queue-lane.ts";
 import type { Refusal } from "./refusal.ts";
@@ -150,15 +150,16 @@ function isNotItsTurn({ walk, rooms, place }: Seeking): boolean {
   return place === null && walk.attempts === 0 && rooms.queue.hasLack(walk.modelClass);
 }
 
-/** Upstream's own last answer is better than to wait while everybody rests: it says until when. */
+/** Upstream's own last answer is better than to wait while nobody else could serve: it says until when. */
 function noneNow(seeking: Seeking, question: Question, choice: Exclude<Choice, Use>): Next {
   const { walk } = seeking;
-  const isWorthIt = seeking.rejected === null || (choice.kind === "wait" && choice.why !== "all_rest");
-  if (choice.kind === "wait" && isWorthIt && (walk.attempts === 0 || isExtraPaid(seeking, question.nowMs))) {
+  const isUnheard = seeking.rejected === null;
+  const isAwaited = choice.kind === "wait" && (isUnheard || choice.why === "all_full" || choice.move !== null);
+  if (isAwaited && (walk.attempts === 0 || isExtraPaid(seeking, question.nowMs))) {
     return { kind: "wait", question, choice };
   }
-  const isUnheard = seeking.rejected === null && choice.kind === "none";
-  return { kind: "found", found: isUnheard ? refuse(seeking, question, choice.returnsAtMs) : lastWord(seeking) };
+  const isRefused = isUnheard && choice.kind === "none";
+  return { kind: "found", found: isRefused ? refuse(seeking, question, choice.returnsAtMs) : lastWord(seeking) };
 }
 
 function refuse({ walk, rooms }: Seeking, question: Question, returnsAtMs: EpochMs | null): Refusal {
@@ -288,19 +289,9 @@ function isExtraPaid(seeking: Seeking, nowMs: EpochMs): boolean {
   return seeking.isPaid;
 }
 
-/** Nothing is left to try: upstream's own last answer, unchanged, or why there was none. */
+/** Nothing is left to try. */
 function lastWord(seeking: Seeking): Found {
   const { walk, rooms, rejected } = seeking;
-  if (rejected === null) {
-    return noAccount([]);
-  }
-  const { account, answer, outcome } = rejected;
-  if (answer === null || !isRelayable(answer)) {
-    const refusal = upstreamFailed(outcome);
-    noteRefused(walk, refusal.code);
-    return refusal;
-  }
   seeking.rejected = null;
-  walk.account = account;
-  return relay(walk, answer, outcome, rooms);
+  return rejected === null ? noAccount([]) : sayLastWord(walk, rejected, rooms);
 }

@@ -134,9 +134,8 @@ export function settleWalk(walk: Walk, end: WalkEnd, rooms: Rooms): void {
   walk.isSettled = true;
   const begin = beginWalk(walk, null, rooms);
   releaseBody(walk, rooms);
-  const usage = end.usage ?? null;
-  settleTicket(walk, { kind: ticketEndOf(walk, end.outcome), usage }, rooms);
-  const settle = settlementOf(walk, begin, { ...end, usage }, rooms.clock.now());
+  settleTicket(walk, { kind: ticketEndOf(walk, end.outcome), usage: end.usage ?? null }, rooms);
+  const settle = settlementOf({ walk, begin, end, nowMs: rooms.clock.now() });
   rooms.ledger.settle(settle);
   rooms.observer.settled(begin, settle);
   if (walk.queueMs > 0) {
@@ -155,7 +154,9 @@ function ticketEndOf({ ticketEnd }: Walk, outcome: WalkEnd["outcome"]): TicketEn
   }
 }
 
-function settlementOf(walk: Walk, begin: LedgerBegin, end: WalkEnd, nowMs: EpochMs): LedgerSettle {
+type Settlement = { readonly walk: Walk; readonly begin: LedgerBegin; readonly end: WalkEnd; readonly nowMs: EpochMs };
+
+function settlementOf({ walk, begin, end, nowMs }: Settlement): LedgerSettle {
   const { conversation, steps } = walk;
   const usage = end.usage ?? null;
   return {

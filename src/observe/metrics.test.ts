@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
+import { accountId } from "../domain/account/account.ts";
+import type { Move } from "../domain/selection/choice.ts";
 import { durationMs } from "../kernel/time.ts";
-import type { MetricSources, SettledFacts } from "./metrics.ts";
+import type { AttemptFacts, MetricSources, SettledFacts } from "./metrics.ts";
 import { createMetrics } from "./metrics.ts";
 
 const SOURCES: MetricSources = {
@@ -12,14 +14,25 @@ const SOURCES: MetricSources = {
   accountsByState: () => ({ ready: 2, limited: 1, paused: 0, needs_reauth: 0, dead: 1 }),
   ledgerLag: () => ({ pendingEntries: 5, oldestPendingMs: durationMs(1500), droppedEntries: 4 }),
   droppedLogLines: () => 6,
+  refusedRetries: () => 8,
+  knownHomes: () => 9,
 };
 
 const SETTLED: SettledFacts = {
   outcome: "completed",
   status: 200,
-  queueMs: durationMs(0),
   firstByteMs: durationMs(120),
   usage: null,
+  thinkingDropped: null,
+};
+
+const ATTEMPT: AttemptFacts = { reason: "served", status: 200, action: "relay", why: "home", move: null };
+const MOVE: Move = {
+  from: accountId("a1"),
+  kind: "other_organization",
+  priceMicroUsd: 1,
+  homeReturnsAtMs: null,
+  setsHome: true,
 };
 
 const USAGE = {
@@ -54,9 +67,9 @@ describe("counters", () => {
 
   test("count attempts by action, and failures by reason", async () => {
     const metrics = createMetrics(SOURCES);
-    metrics.attempted({ reason: "served", status: 200, action: "relay" });
-    metrics.attempted({ reason: "rate_limited", status: 429, action: "next" });
-    metrics.attempted({ reason: "connect_failed", status: null, action: "retry_same" });
+    metrics.attempted(ATTEMPT);
+    metrics.attempted({ ...ATTEMPT, reason: "rate_limited", status: 429, action: "next" });
+    metrics.attempted({ ...ATTEMPT, reason: "connect_failed", status: null, action: "retry_same" });
     const lines = await linesOf(metrics);
     expect(lines).toContain('better_ccflare_attempts_total{action="relay",status="2xx"} 1');
     expect(lines).toContain('better_ccflare_upstream_failures_total{reason="rate_limited"} 1');
@@ -77,9 +90,29 @@ describe("counters", () => {
     ]);
   });
 
+  test("count why an account was chosen, and moves and spills by what they lose", async () => {
+    const metrics = createMetrics(SOURCES);
+    metrics.attempted(ATTEMPT);
+    metrics.attempted({ ...ATTEMPT, why: "home_moved", move: MOVE });
+    metrics.attempted({ ...ATTEMPT, why: "spill", move: { ...MOVE, kind: "same_cache", setsHome: false } });
+    const lines = await linesOf(metrics);
+    expect(lines).toContain('better_ccflare_decisions_total{why="home"} 1');
+    expect(lines).toContain('better_ccflare_decisions_total{why="spill"} 1');
+    expect(lines).toContain('better_ccflare_moves_total{kind="other_organization",home="moved"} 1');
+    expect(lines).toContain('better_ccflare_moves_total{kind="same_cache",home="spill"} 1');
+  });
+
+  test("count thinking blocks that upstream dropped", async () => {
+    const metrics = createMetrics(SOURCES);
+    metrics.settled({ ...SETTLED, thinkingDropped: 3 });
+    metrics.settled({ ...SETTLED, thinkingDropped: 2 });
+    metrics.settled(SETTLED);
+    expect(await linesOf(metrics)).toContain("better_ccflare_thinking_blocks_dropped_total 5");
+  });
+
   test("stop making labels at their bound", async () => {
     const metrics = createMetrics(SOURCES);
-    for (let i = 0; i < 1_000; i += 1) metrics.attempted({ reason: `reason_${i}`, status: null, action: "next" });
+    for (let i = 0; i < 1_000; i += 1) metrics.attempted({ ...ATTEMPT, reason: `reason_${i}`, action: "next" });
     const failures = (await linesOf(metrics)).filter((line) =>
       line.startsWith("better_ccflare_upstream_failures_total"),
     );
@@ -88,15 +121,19 @@ describe("counters", () => {
 });
 
 describe("histograms", () => {
-  test("hold first bytes, and waits of those that waited", async () => {
+  test("hold first bytes, and waits of those that waited by the class of the request", async () => {
     const metrics = createMetrics(SOURCES);
     metrics.settled(SETTLED);
-    metrics.settled({ ...SETTLED, queueMs: durationMs(700), firstByteMs: null });
+    metrics.settled({ ...SETTLED, firstByteMs: null });
+    metrics.waited("main", durationMs(700));
+    metrics.waited("auxiliary", durationMs(1_500));
     const lines = await linesOf(metrics);
     expect(lines).toContain("better_ccflare_first_byte_seconds_count 1");
     expect(lines).toContain('better_ccflare_first_byte_seconds_bucket{le="0.25"} 1');
-    expect(lines).toContain("better_ccflare_queue_wait_seconds_count 1");
-    expect(lines).toContain("better_ccflare_queue_wait_seconds_sum 0.7");
+    expect(lines).toContain('better_ccflare_queue_wait_seconds_count{class="main"} 1');
+    expect(lines).toContain('better_ccflare_queue_wait_seconds_sum{class="main"} 0.7');
+    expect(lines).toContain('better_ccflare_queue_wait_seconds_bucket{le="1",class="auxiliary"} 0');
+    expect(lines).toContain('better_ccflare_queue_wait_seconds_bucket{le="2.5",class="auxiliary"} 1');
   });
 });
 
@@ -111,6 +148,8 @@ describe("gauges", () => {
     "better_ccflare_ledger_lag_seconds 1.5",
     "better_ccflare_ledger_dropped_total 4",
     "better_ccflare_log_dropped_total 6",
+    "better_ccflare_retries_refused_total 8",
+    "better_ccflare_conversation_homes 9",
     'better_ccflare_accounts{state="limited"} 1',
     'better_ccflare_accounts{state="paused"} 0',
   ])("tell %s", async (line) => {

@@ -28,6 +28,7 @@ const ACCOUNT: Account = {
 };
 const ON = subjectOf(ACCOUNT, "m", modelClassOf("claude-opus-4-1"));
 const ID = requestId("r1");
+const HOME = { why: "home", move: null } as const;
 
 const BEGIN: LedgerBegin = {
   id: ID,
@@ -66,6 +67,7 @@ function observe(level: LogLevel) {
   const metrics: Metrics = {
     settled: ({ outcome }) => counted.push(outcome),
     attempted: ({ reason }) => counted.push(reason),
+    waited: (requestClass, waitedMs) => counted.push(`${requestClass} ${waitedMs}`),
     render: () => Promise.resolve(""),
     contentType: "",
   };
@@ -104,9 +106,10 @@ describe("a request", () => {
 
 test("a failed attempt is a line, a relayed one is counted", () => {
   const { observer, records, counted } = observe("info");
-  observer.attempted({ requestId: ID, account: ACCOUNT, event: "served", status: 200, action: "relay" });
-  observer.attempted({ requestId: ID, account: ACCOUNT, event: "overloaded", status: 529, action: "next" });
-  expect(counted).toEqual(["served", "overloaded"]);
+  observer.attempted({ requestId: ID, account: ACCOUNT, event: "served", status: 200, action: "relay", ...HOME });
+  observer.attempted({ requestId: ID, account: ACCOUNT, event: "overloaded", status: 529, action: "next", ...HOME });
+  observer.waited("main", durationMs(5));
+  expect(counted).toEqual(["served", "overloaded", "main 5"]);
   expect(records()).toHaveLength(1);
   expect(records()[0]).toMatchObject({ account: "main", reason: "overloaded", action: "next" });
 });

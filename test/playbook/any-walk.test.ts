@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import zlib from "node:zlib";
 import fc from "fast-check";
+import { STRATEGIES, type StrategyName } from "../../src/domain/selection/strategy-name.ts";
 import { turns, until } from "./manual-clock.ts";
 import { MESSAGE, type ScriptedCall, STREAMED_MESSAGE } from "./scripted-call.ts";
 import type { ClientView } from "./scripted-client.ts";
@@ -10,7 +11,8 @@ import { account, createStage, type Stage } from "./stage.ts";
 
 /** One step of a random script. What does not fit the moment does nothing. */
 type Step =
-  | { readonly do: "call"; readonly isStream: boolean }
+  | { readonly do: "call"; readonly isStream: boolean; readonly session: string }
+  | { readonly do: "rule"; readonly strategy: StrategyName }
   | { readonly do: "reply"; readonly to: number; readonly reply: Reply }
   | { readonly do: "push"; readonly to: number; readonly chunk: string | Uint8Array }
   | { readonly do: "end" | "reset"; readonly to: number }
@@ -47,7 +49,8 @@ const replies = fc.oneof(
 const to = fc.nat({ max: 5 });
 const steps: fc.Arbitrary<Step[]> = fc.array(
   fc.oneof(
-    fc.record({ do: fc.constant("call" as const), isStream: fc.boolean() }),
+    fc.record({ do: fc.constant("call" as const), isStream: fc.boolean(), session: fc.constantFrom("", "s1", "s2") }),
+    fc.record({ do: fc.constant("rule" as const), strategy: fc.constantFrom(...STRATEGIES) }),
     { weight: 4, arbitrary: fc.record({ do: fc.constant("reply" as const), to, reply: replies }) },
     { weight: 2, arbitrary: fc.record({ do: fc.constant("push" as const), to, chunk: chunks }) },
     fc.record({ do: fc.constantFrom("end" as const, "reset" as const), to }),
@@ -63,8 +66,11 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
 
 type Walking = { readonly call: ScriptedCall; view: ClientView | null; isDone: boolean };
 
-function enter(stage: Stage, isStream: boolean): Walking {
-  const call = stage.call({ body: isStream ? STREAMED_MESSAGE : MESSAGE });
+function enter(stage: Stage, isStream: boolean, session: string): Walking {
+  const call = stage.call({
+    body: isStream ? STREAMED_MESSAGE : MESSAGE,
+    headers: session === "" ? [] : [["x-claude-code-session-id", session]],
+  });
   const walking: Walking = { call, view: null, isDone: false };
   void stage.serve(call).then((view) => {
     walking.view = view;
@@ -78,7 +84,10 @@ function play(stage: Stage, walks: Walking[], step: Step): void {
     list[index % Math.max(1, list.length)];
   switch (step.do) {
     case "call":
-      walks.push(enter(stage, step.isStream));
+      walks.push(enter(stage, step.isStream, step.session));
+      return;
+    case "rule":
+      stage.setRule({ strategy: step.strategy });
       return;
     case "reply":
       at(stage.upstream.sendings, step.to)?.reply(step.reply);
@@ -128,6 +137,13 @@ function expectNothingLeft(stage: Stage, walks: readonly Walking[]): void {
   expect(walks.map(({ view }) => view?.late)).toEqual(walks.map(() => []));
 }
 
+/** Each request that left was in flight from then until its answer ended, and is no more. */
+function expectTicketsEnded(stage: Stage): void {
+  expect(stage.tickets).toHaveLength(stage.upstream.sendings.length);
+  expect(stage.tickets.filter(({ ends }) => ends.length !== 1)).toEqual([]);
+  for (const { id } of stage.rooms.accounts.snapshot()) expect(stage.reservations.inFlightOf(id)).toBe(0);
+}
+
 function expectOneRowEach(stage: Stage, walks: readonly Walking[]): void {
   const ids = walks.map(({ call }) => call.id).toSorted();
   expect(stage.begun.map(({ id }) => id).toSorted()).toEqual(ids);
@@ -146,7 +162,7 @@ test("whatever happens, in whatever order, a walk leaves one row and nothing els
   await fc.assert(
     fc.asyncProperty(steps, async (script) => {
       const stage = createStage({ accounts: [account("a"), account("b"), account("c")] });
-      const walks = [enter(stage, true), enter(stage, false)];
+      const walks = [enter(stage, true, ""), enter(stage, false, "s1")];
       const sentWhenAnswered = new Map<Walking, number>();
       for (const step of script) {
         play(stage, walks, step);
@@ -160,6 +176,7 @@ test("whatever happens, in whatever order, a walk leaves one row and nothing els
       await leaveAll(stage, walks);
       expectNothingLeft(stage, walks);
       expectOneRowEach(stage, walks);
+      expectTicketsEnded(stage);
       expect(stage.upstream.sendings.filter((sending) => !isLetGo(sending))).toEqual([]);
       for (const [{ call }, sends] of sentWhenAnswered) {
         expect(stage.attempted.filter(({ requestId }) => requestId === call.id)).toHaveLength(sends);

@@ -6,7 +6,7 @@ import { createRetryBudget } from "../../src/domain/failover/retry-budget.ts";
 import { type LedgerBegin, type LedgerSettle, requestId } from "../../src/domain/ledger/record.ts";
 import { createLatencyBook } from "../../src/domain/pool/latency-book.ts";
 import type { PoolEvent } from "../../src/domain/pool/pool-event.ts";
-import { createReservationBook } from "../../src/domain/pool/reservation-book.ts";
+import { createReservationBook, type ReservationBook } from "../../src/domain/pool/reservation-book.ts";
 import type { SelectionRule, TicketEnd } from "../../src/domain/selection/choice.ts";
 import { createSelector, type Selector, type Ticket } from "../../src/domain/selection/selector.ts";
 import { DEFAULT_STRATEGY } from "../../src/domain/selection/strategy-name.ts";
@@ -47,6 +47,7 @@ export interface Stage {
   readonly waits: readonly (readonly [RequestClass, DurationMs])[];
   /** What the selector was told of each ticket, in order. More than one end for one ticket is a bug. */
   readonly tickets: readonly TicketView[];
+  readonly reservations: ReservationBook;
   /** Takes effect with the next request. */
   setRule(changes: Partial<SelectionRule>): void;
   /** Accounts whose credential cannot be decrypted. */
@@ -97,8 +98,9 @@ export function createStage({ accounts: first, overrides, queue, ...chosen }: St
   const running = new Set<Promise<void>>();
   let accounts = first ?? [account("a"), account("b"), account("c")];
   const homes = createHomeBook({ maxHomes: 1_000, homeMs: durationMs(5 * 3_600_000) });
+  const reservations = createReservationBook();
   const watched = watchTickets(
-    createSelector({ homes, reservations: createReservationBook(), latency: createLatencyBook() }),
+    createSelector({ homes, reservations, latency: createLatencyBook() }),
   );
   let rule: SelectionRule = {
     strategy: DEFAULT_STRATEGY,
@@ -168,6 +170,7 @@ export function createStage({ accounts: first, overrides, queue, ...chosen }: St
     ...record,
     unreadable,
     tickets: watched.tickets,
+    reservations,
     setRule(changes) {
       rule = { ...rule, ...changes };
     },

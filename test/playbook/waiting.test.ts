@@ -145,6 +145,7 @@ describe("a bug", () => {
           credential: () => {
             throw new Error("scripted bug");
           },
+          learnOrganization: () => undefined,
         },
       },
     });
