@@ -30,7 +30,7 @@ export interface HomeBook {
 }
 
 /** `homeMs`: a home that was not used for longer is gone. */
-export type HomeLimits = { readonly maxHomes: number; readonly homeMs: DurationMs };
+type HomeLimits = { readonly maxHomes: number; readonly homeMs: DurationMs };
 
 /**
  * A list in the order of use, threaded through the map's values. A `Map` in insertion order would do the same, but its
