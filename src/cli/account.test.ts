@@ -65,7 +65,7 @@ describe("account", () => {
     expect(accountListSchema.parse(JSON.parse(list.stdout))).toMatchObject([
       { id, name: "work", state: "ready", windows: [] },
     ]);
-    expect((await cli(["account", "list"])).stdout).toMatch(/^NAME +STATE +PRIORITY .*\nwork +ready +100 /);
+    expect((await cli(["account", "list"])).stdout).toMatch(/^NAME +STATE +PRIORITY +WEIGHT .*\nwork +ready +100 +1 /);
     expect(JSON.parse((await cli(["account", "pause", id, "--json"])).stdout)).toMatchObject({ state: "paused" });
     expect((await cli(["account", "resume", "work"])).stdout).toBe('Resumed account "work"; it is ready\n');
     expect(await cli(["account", "test", "work"])).toEqual({

@@ -22,6 +22,7 @@ type AddOptions = JsonOption & {
   readonly keyStdin?: boolean;
   readonly bearerStdin?: boolean;
   readonly priority?: number;
+  readonly weight?: number;
   readonly organization?: string;
   readonly workspace?: string;
 };
@@ -81,7 +82,8 @@ function addAddCommand(account: Command, reach: Reach): void {
     .option("--bearer-stdin", "the credential is a bearer token (sent as Authorization)")
     .option("--base-url <url>", "where the provider is (default: https://api.anthropic.com)")
     .option("--priority <number>", "0 to 1000, lower is used first (default: 100)", parseWholeNumber)
-    .option("--organization <id>", "the organization that owns its rate limits")
+    .option("--weight <number>", "1 to 1000, its share in the strategy weighted (default: 1)", parseWholeNumber)
+    .option("--organization <id>", "the organization that owns its rate limits (default: learned from its answers)")
     .option("--workspace <id>", "the workspace that owns its prompt cache")
     .option("--json", "print JSON")
     .addHelpText("after", ADD_EXAMPLES)
@@ -142,6 +144,7 @@ async function addAccount(name: string, options: AddOptions, { io, client }: Rea
     credentialKind: options.keyStdin === true ? "api_key" : "bearer",
     ...(options.baseUrl === undefined ? {} : { baseUrl: options.baseUrl }),
     ...(options.priority === undefined ? {} : { priority: options.priority }),
+    ...(options.weight === undefined ? {} : { weight: options.weight }),
     ...(options.organization === undefined ? {} : { organization: options.organization }),
     ...(options.workspace === undefined ? {} : { workspace: options.workspace }),
   };

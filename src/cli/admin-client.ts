@@ -12,6 +12,7 @@ const START_ADVICE =
 export type AdminClient = {
   get<Schema extends z.ZodType>(path: string, schema: Schema): Promise<z.infer<Schema>>;
   post<Schema extends z.ZodType>(path: string, schema: Schema, body?: unknown): Promise<z.infer<Schema>>;
+  put<Schema extends z.ZodType>(path: string, schema: Schema, body: unknown): Promise<z.infer<Schema>>;
   remove<Schema extends z.ZodType>(path: string, schema: Schema): Promise<z.infer<Schema>>;
 };
 
@@ -37,6 +38,7 @@ export function createAdminClient(socketPath: string): AdminClient {
     get: (path, schema) => call(path, schema, { method: "GET" }),
     post: (path, schema, body) =>
       call(path, schema, body === undefined ? { method: "POST" } : { method: "POST", body: JSON.stringify(body) }),
+    put: (path, schema, body) => call(path, schema, { method: "PUT", body: JSON.stringify(body) }),
     remove: (path, schema) => call(path, schema, { method: "DELETE" }),
   };
 }

@@ -11,6 +11,9 @@ describe("exit codes", () => {
     [["key", "list", "--json"]],
     [["requests"]],
     [["stats"]],
+    [["explain", "0197-a"]],
+    [["strategy", "show"]],
+    [["strategy", "set", "session"]],
   ])("%j exits 3 and says how to start when no gateway runs", async (argv) => {
     const socketPath = temporarySocket();
     for (const leaveFile of [false, true]) {

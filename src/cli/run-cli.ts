@@ -4,9 +4,11 @@ import { createAdminClient } from "./admin-client.ts";
 import { asCalled, CliFailure, type CliIo, EXIT } from "./cli-io.ts";
 import { addConfigCommands } from "./config.ts";
 import { addDoctorCommand } from "./doctor.ts";
+import { addExplainCommand } from "./explain.ts";
 import { addKeyCommands } from "./key.ts";
 import { addRequestsCommand } from "./requests.ts";
 import { addStatsCommand } from "./stats.ts";
+import { addStrategyCommands } from "./strategy.ts";
 import { printable } from "./table.ts";
 
 /** Runs one command. `argv` holds the arguments without program and global flags (`splitGlobalFlags`). Gives the exit code: 0 ok, 1 refused, 2 usage, 3 unreachable. */
@@ -42,7 +44,9 @@ function createProgram(io: CliIo): Command {
   addAccountCommands(program, io, client);
   addKeyCommands(program, io, client);
   addRequestsCommand(program, io, client);
+  addExplainCommand(program, io, client);
   addStatsCommand(program, io, client);
+  addStrategyCommands(program, io, client);
   addDoctorCommand(program, io, client);
   addConfigCommands(program, io);
   return program;

@@ -32,6 +32,16 @@ export function orDash(value: string | number | null): string {
   return value === null ? "-" : String(value);
 }
 
+/** "45 %"; a share that is not known is a dash. */
+export function percent(ratio: number | null): string {
+  return ratio === null ? "-" : `${Math.round(ratio * 100)} %`;
+}
+
+/** "$0.001234" from millionths of a dollar. */
+export function microUsd(amount: number | null): string {
+  return amount === null ? "-" : `$${(amount / 1_000_000).toFixed(6)}`;
+}
+
 /** "2026-11-23 19:32:00", in UTC. */
 export function shortInstant(instant: string | null): string {
   return instant === null ? "-" : instant.slice(0, 19).replace("T", " ");
