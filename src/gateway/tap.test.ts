@@ -39,6 +39,18 @@ describe("the tap of a whole answer", () => {
     expect((await tap.finish()).usage).toMatchObject({ inputTokens: 3, outputTokens: 4 });
   });
 
+  test("tells how much thinking upstream left out, as that of a stream does", async () => {
+    const left = '"input_transformations":[{"type":"thinking_dropped"}]';
+    const whole = createWholeTap(null);
+    whole.feed(Buffer.from(`{${left}}`));
+    expect((await whole.finish()).thinkingDropped).toBe(1);
+    const stream = createStreamTap("gzip");
+    const start = `event: message_start\ndata: {"type":"message_start","message":{${left}}}\n\n`;
+    await stream.feed(zlib.gzipSync(start));
+    await stream.drained();
+    expect(stream.meter.end("cut").thinkingDropped).toBe(1);
+  });
+
   test("that was disposed of still finishes", async () => {
     const tap = createWholeTap("gzip");
     tap.dispose();

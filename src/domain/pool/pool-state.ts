@@ -1,5 +1,5 @@
 import { assertNever } from "../../kernel/result.ts";
-import { after, durationMs, type EpochMs } from "../../kernel/time.ts";
+import { after, durationMs, type EpochMs, epochMs } from "../../kernel/time.ts";
 import { type Account, type AccountId, limitGroupOf, type ModelClass } from "../account/account.ts";
 import type { ReasonCode } from "../failover/reason.ts";
 import {
@@ -224,7 +224,7 @@ function testDueSince(
   if (ofLimit === null || ofOrigin === null) {
     return ofLimit ?? ofOrigin;
   }
-  return ofLimit > ofOrigin ? ofLimit : ofOrigin;
+  return epochMs(Math.max(ofLimit, ofOrigin));
 }
 
 /** Would a request that leaves now test a limit or a circuit? Then the pool must be told that it left. */

@@ -17,8 +17,17 @@ test("reads usage and model of a message", () => {
     usage: { ...emptyUsage, inputTokens: 10, outputTokens: 20, cacheReadTokens: 30 },
     model: "claude-opus-4-1",
     error: null,
+    thinkingDropped: null,
     isComplete: true,
   });
+});
+
+test("counts the thinking that upstream left out", () => {
+  const dropped = { type: "thinking_dropped", path: "messages.1.content.0", reason: "model_binding_mismatch" };
+  const body = { input_transformations: [dropped, { ...dropped, type: "thinking_mismatch_allowed" }], content: [] };
+  expect(responseFactsOf(utf8.encode(JSON.stringify(body))).thinkingDropped).toBe(1);
+  expect(responseFactsOf(utf8.encode('{"input_transformations":[]}')).thinkingDropped).toBe(0);
+  expect(responseFactsOf(utf8.encode('{"input_transformations":{}}')).thinkingDropped).toBeNull();
 });
 
 test("reads type and message of an error body, the message cut to its bound", () => {
@@ -27,6 +36,7 @@ test("reads type and message of an error body, the message cut to its bound", ()
     usage: null,
     model: null,
     error: { type: "overloaded_error", message: "m".repeat(2048) },
+    thinkingDropped: null,
     isComplete: true,
   });
 });

@@ -32,6 +32,7 @@ test("merges the usage of a whole stream", () => {
     model: "claude-opus-4-1",
     outcome: "completed",
     error: null,
+    thinkingDropped: null,
   });
 });
 
@@ -98,7 +99,32 @@ test.each([
   { name: "model no text", start: { message: { model: 7 } }, delta: { usage: [] } },
 ])("survives $name", ({ start, delta }) => {
   const stream = event("message_start", start) + event("message_delta", delta) + STOP;
-  expect(meter(stream, "complete")).toEqual({ usage: emptyUsage, model: null, outcome: "completed", error: null });
+  expect(meter(stream, "complete")).toEqual({
+    usage: emptyUsage,
+    model: null,
+    outcome: "completed",
+    error: null,
+    thinkingDropped: null,
+  });
+});
+
+describe("thinking that upstream left out", () => {
+  const dropped = { type: "thinking_dropped", path: "messages.1.content.0", reason: "organization_binding_mismatch" };
+  const started = (entries: unknown) => event("message_start", { message: { input_transformations: entries } });
+
+  test.each([
+    { entries: undefined, expected: null },
+    { entries: [], expected: 0 },
+    { entries: [dropped, dropped], expected: 2 },
+  ])("is counted from message_start ($expected)", ({ entries, expected }) => {
+    expect(meter(started(entries) + TEXT + DELTA + STOP, "complete").thinkingDropped).toBe(expected);
+  });
+
+  test("is counted afresh from a message_delta that names it, after a fallback in mid-stream", () => {
+    const delta = event("message_delta", { usage: { output_tokens: 1 }, input_transformations: [dropped] });
+    expect(meter(started([dropped, dropped]) + delta + STOP, "complete").thinkingDropped).toBe(1);
+    expect(meter(started([dropped, dropped]) + DELTA + STOP, "complete").thinkingDropped).toBe(2);
+  });
 });
 
 test("bounds the name of the model", () => {
