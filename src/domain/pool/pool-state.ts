@@ -27,7 +27,7 @@ import {
   classBlock,
   probeDueSince,
 } from "./class-limits.ts";
-import { type Groups, groupWorth, withGroup, withMergedGroup } from "./group-limits.ts";
+import { type Groups, groupWorth, noGroupLimits, withGroup, withMergedGroup } from "./group-limits.ts";
 import {
   afterOriginFailed,
   afterOriginProbeLost,
@@ -189,9 +189,8 @@ export function availability(
   if (hold !== undefined && hold.credential !== null) {
     return { usable: false, untilMs: null, ...hold.credential };
   }
-  const group = getEntry(pool.groups, limitGroupOf(account));
-  const limits = group?.classes.get(modelClass);
-  const plan = group?.plan ?? null;
+  const { plan, classes } = getEntry(pool.groups, limitGroupOf(account)) ?? noGroupLimits;
+  const limits = classes.get(modelClass);
   const held = hold === undefined ? null : holdBlock(hold, { model, modelClass }, nowMs);
   const ofClass = limits === undefined ? null : classBlock(limits, nowMs);
   const ofPlan = plan === null ? null : classBlock(plan, nowMs);
@@ -202,13 +201,13 @@ export function availability(
     return { usable: false, reason: block.reason, untilMs: block.untilMs, cause: block.cause };
   }
   const dueSinceMs = testDueSince(limits, circuit, nowMs);
-  if (dueSinceMs !== null) {
-    return nowMs < after(dueSinceMs, PROBE_RANK_MS) ? PROBE : SOFT;
+  if (dueSinceMs === null) {
+    return isSoft(limits, nowMs) || isSoft(plan, nowMs) ? SOFT : READY;
   }
-  return isSoft(limits, nowMs) || isSoft(plan ?? undefined, nowMs) ? SOFT : READY;
+  return nowMs < after(dueSinceMs, PROBE_RANK_MS) ? PROBE : SOFT;
 }
 
-function isSoft(limits: ClassLimits | undefined, nowMs: EpochMs): boolean {
+function isSoft(limits: ClassLimits | null | undefined, nowMs: EpochMs): boolean {
   const softUntilMs = limits?.softUntilMs ?? null;
   return softUntilMs !== null && nowMs < softUntilMs;
 }
