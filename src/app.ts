@@ -152,20 +152,22 @@ async function assemble(parts: Parts): Promise<App> {
     },
     hurry: () => plane.hurry(),
     reportBug: (cause) => plane.reportBug(cause),
-    async addSampleAccount({ credential, ...sample }) {
-      const added = await accounts.add({
-        ...sample,
-        provider: "anthropic",
-        credential: new Secret("sample credential", credential),
-        credentialKind: "api_key",
-        workspace: null,
-        weight: null,
-      });
-      if (!added.ok) {
-        throw new Error(added.error.message);
-      }
-    },
+    addSampleAccount: (sample) => addSampleAccount(accounts, sample),
   };
+}
+
+async function addSampleAccount(accounts: AccountService, { credential, ...sample }: SampleAccount): Promise<void> {
+  const added = await accounts.add({
+    ...sample,
+    provider: "anthropic",
+    credential: new Secret("sample credential", credential),
+    credentialKind: "api_key",
+    workspace: null,
+    weight: null,
+  });
+  if (!added.ok) {
+    throw new Error(added.error.message);
+  }
 }
 
 type Services = {

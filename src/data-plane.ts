@@ -1,6 +1,6 @@
 import { createInProcessCoordination } from "./cluster/in-process.ts";
 import type { Config } from "./config/config.ts";
-import { createHomeBook, type HomeLimits } from "./domain/affinity/home-book.ts";
+import { createHomeBook } from "./domain/affinity/home-book.ts";
 import { createRetryBudget } from "./domain/failover/retry-budget.ts";
 import { createLatencyBook } from "./domain/pool/latency-book.ts";
 import type { PoolEvent } from "./domain/pool/pool-event.ts";
@@ -24,7 +24,7 @@ import { durationMs } from "./kernel/time.ts";
 import type { Log } from "./observe/log.ts";
 import { createMetrics, type Metrics } from "./observe/metrics.ts";
 import { createObserver } from "./observe/observer.ts";
-import { createPoolKeeper } from "./pool-keeper.ts";
+import { createPoolKeeper, type PoolKeeperNeeds } from "./pool-keeper.ts";
 import type { HomeStore } from "./storage/home-store.ts";
 import type { SpooledLedger } from "./storage/ledger/ledger.ts";
 import type { PoolStore } from "./storage/pool-state-store.ts";
@@ -119,7 +119,7 @@ export function createDataPlane(needs: DataPlaneNeeds): DataPlane {
   };
 }
 
-function homeLimitsOf({ selection }: Config): HomeLimits {
+function homeLimitsOf({ selection }: Config): PoolKeeperNeeds["limits"] {
   return { maxHomes: selection.maxConversations, homeMs: selection.homeMs };
 }
 

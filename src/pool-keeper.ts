@@ -33,6 +33,7 @@ export interface PoolKeeper {
 /** Answers that come together are one save. */
 const POOL_SAVE_MS = durationMs(100);
 const HOMES_SAVE_MS = durationMs(5_000);
+const RETRY_MS = HOMES_SAVE_MS;
 /** Changed homes that one save takes; the others wait for the next. */
 const HOMES_PER_SAVE = 5_000;
 /** Every ten minutes. */
@@ -62,10 +63,13 @@ export function createPoolKeeper(needs: PoolKeeperNeeds): PoolKeeper {
   let endTicks: (() => void) | null = null;
 
   const savePoolSoon = async () => {
+    let pauseMs = POOL_SAVE_MS;
     while (isPoolChanged && !stopping.signal.aborted) {
-      await clock.sleep(POOL_SAVE_MS, stopping.signal);
+      await clock.sleep(pauseMs, stopping.signal);
       isPoolChanged = false;
-      await savePoolNow();
+      const isSaved = await savePoolNow();
+      isPoolChanged ||= !isSaved;
+      pauseMs = isSaved ? POOL_SAVE_MS : RETRY_MS;
     }
     poolSaving = null;
   };
@@ -80,7 +84,7 @@ export function createPoolKeeper(needs: PoolKeeperNeeds): PoolKeeper {
       });
       await attempt("homes", async () => homes.load(await homeStore.loadAll(limits.maxHomes)));
       endTicks = clock.every(HOMES_SAVE_MS, () => {
-        homesSaving = homesSaving.then(() => attempt("homes", homeKeeper.tick));
+        homesSaving = homesSaving.then(async () => void (await attempt("homes", homeKeeper.tick)));
       });
     },
     // hot path: nearly always it is told of served answers alone
@@ -104,20 +108,22 @@ export function createPoolKeeper(needs: PoolKeeperNeeds): PoolKeeper {
   };
 }
 
-/** Tells of the first failure and of the recovery, not of every failure in between. */
+/** False when the work failed. Tells of the first failure and of the recovery, not of every failure in between. */
 function createAttempts(log: Log) {
   const failing = new Set<string>();
-  return async (what: "pool state" | "homes", work: () => Promise<void>): Promise<void> => {
+  return async (what: "pool state" | "homes", work: () => Promise<void>): Promise<boolean> => {
     try {
       await work();
       if (failing.delete(what)) {
         log.info("What the pool knows is saved again", { reason: what });
       }
+      return true;
     } catch (cause) {
       if (!failing.has(what)) {
         failing.add(what);
         log.warn("The database refuses what the pool knows: a restart may forget it", { reason: what, error: cause });
       }
+      return false;
     }
   };
 }

@@ -1,5 +1,5 @@
-import { decodeDecision } from "../../src/domain/decision/decode-decision.ts";
 import type { Decision, DecisionStep } from "../../src/domain/decision/decision.ts";
+import { decodeDecision } from "../../src/domain/decision/decode-decision.ts";
 import type { HeaderField } from "../../src/gateway/ports.ts";
 import type { CallScript } from "./scripted-call.ts";
 import type { Reply } from "./scripted-upstream.ts";

@@ -43,7 +43,9 @@ describe("a conversation", () => {
     stage.upstream.plan(OK, OK, OK);
     const user = '"metadata":{"user_id":"u1"}';
     await stage.serve(stage.call({ body: `{"model":"claude-sonnet-4-5",${user},"messages":[]}` }));
-    await stage.serve(stage.call({ body: '{"model":"claude-sonnet-4-5","messages":[{"role":"user","content":"hi"}]}' }));
+    await stage.serve(
+      stage.call({ body: '{"model":"claude-sonnet-4-5","messages":[{"role":"user","content":"hi"}]}' }),
+    );
     expect(decisionOf(stage, 0).conversation).toBe("user_id");
     expect(decisionOf(stage, 1).conversation).toBe("prefix");
   });
@@ -65,7 +67,11 @@ describe("a home that rests", () => {
     expect((await serving).status).toBe(200);
     expect(asked(stage)).toEqual(["a", "a", "a"]);
     expect(stage.settled[1]).toMatchObject({ outcome: "completed", attempts: 2, queueMs: 10_000, accountId: "id-a" });
-    expect(stepsOf(stage, 1)).toEqual(["tried id-a home rate_limited", "waited home_returns", "tried id-a home served"]);
+    expect(stepsOf(stage, 1)).toEqual([
+      "tried id-a home rate_limited",
+      "waited home_returns",
+      "tried id-a home served",
+    ]);
     expect(decisionOf(stage, 1).steps[1]).toMatchObject({ move: { from: "id-a", kind: "other_platform" } });
   });
 

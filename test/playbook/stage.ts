@@ -13,10 +13,10 @@ import { DEFAULT_STRATEGY } from "../../src/domain/selection/strategy-name.ts";
 import { createBodyBudget } from "../../src/gateway/body-budget.ts";
 import type { Answer } from "../../src/gateway/call.ts";
 import { createPoolOwner } from "../../src/gateway/pool-owner.ts";
-import type { Accounts, Observer } from "../../src/gateway/ports.ts";
+import type { Accounts, Caller, Observer } from "../../src/gateway/ports.ts";
 import { createQueue } from "../../src/gateway/queue.ts";
 import type { RequestClass } from "../../src/gateway/request-class.ts";
-import type { Rooms } from "../../src/gateway/rooms.ts";
+import type { Deadlines, Rooms } from "../../src/gateway/rooms.ts";
 import { serve } from "../../src/gateway/serve.ts";
 import { createStreamWatch } from "../../src/gateway/stream-watch.ts";
 import { Secret } from "../../src/kernel/secret.ts";
@@ -67,6 +67,7 @@ export type StageOptions = {
   readonly accounts?: readonly Account[];
   readonly rule?: Partial<SelectionRule>;
   readonly retryRatio?: number;
+  readonly onLearned?: (events: readonly PoolEvent[]) => void;
   readonly overrides?: Partial<Rooms>;
   readonly queue?: { readonly maxWaitMs: number; readonly maxWaiting: number };
 };
@@ -90,70 +91,59 @@ export function account(name: string, facts: Partial<Account> = {}): Account {
 }
 
 const MAX_WAIT_MS = 20_000;
+const RULE: Omit<SelectionRule, "maxWaitMs"> = {
+  strategy: DEFAULT_STRATEGY,
+  waitPriceUsdPerHour: 60,
+  crossOrganization: "allow",
+};
+const DEADLINES: Deadlines = {
+  connectMs: durationMs(10_000),
+  streamHeadersMs: durationMs(60_000),
+  headersMs: durationMs(600_000),
+  idleMs: durationMs(120_000),
+  totalMs: durationMs(600_000),
+  streamTotalMs: durationMs(3_600_000),
+};
+const CALLERS: ReadonlyMap<string, Caller> = new Map([
+  [CLIENT_KEY, { keyId: clientKeyId("k1"), keyName: "the key of the test" }],
+  [OTHER_KEY, { keyId: clientKeyId("k2"), keyName: "another key of the test" }],
+]);
 
 export function createStage({ accounts: first, overrides, queue, ...chosen }: StageOptions = {}): Stage {
   const clock = createManualClock();
   const upstream = createScriptedUpstream();
   const record = createRecord();
   const running = new Set<Promise<void>>();
-  let accounts = first ?? [account("a"), account("b"), account("c")];
+  const roster = createRoster(first ?? [account("a"), account("b"), account("c")]);
   const homes = createHomeBook({ maxHomes: 1_000, homeMs: durationMs(5 * 3_600_000) });
   const reservations = createReservationBook();
-  const watched = watchTickets(
-    createSelector({ homes, reservations, latency: createLatencyBook() }),
-  );
-  let rule: SelectionRule = {
-    strategy: DEFAULT_STRATEGY,
-    waitPriceUsdPerHour: 60,
-    crossOrganization: "allow",
-    maxWaitMs: durationMs(queue?.maxWaitMs ?? MAX_WAIT_MS),
-    ...chosen.rule,
-  };
+  const watched = watchTickets(createSelector({ homes, reservations, latency: createLatencyBook() }));
+  const maxWaitMs = durationMs(queue?.maxWaitMs ?? MAX_WAIT_MS);
+  let rule: SelectionRule = { ...RULE, maxWaitMs, ...chosen.rule };
   let calls = 0;
-  const unreadable = new Set<string>();
-  const accountsPort: Accounts = {
-    snapshot: () => accounts,
-    credential: ({ name }) => (unreadable.has(name) ? null : new Secret(name, `secret of ${name}`)),
-    learnOrganization(id, organization) {
-      accounts = accounts.map((each) => (each.id === id ? { ...each, organization } : each));
-    },
-  };
   const rooms: Rooms = {
     clock,
     random: () => 1,
-    keys: {
-      verify(presented) {
-        if (presented === OTHER_KEY) return { keyId: clientKeyId("k2"), keyName: "another key of the test" };
-        return presented === CLIENT_KEY ? { keyId: clientKeyId("k1"), keyName: "the key of the test" } : null;
-      },
-    },
-    accounts: accountsPort,
+    keys: { verify: (presented) => CALLERS.get(presented) ?? null },
+    accounts: roster.port,
     upstream,
     ...record.ports,
     pool: createPoolOwner({
       coordination: createInProcessCoordination(),
-      accounts: accountsPort,
-      onLearned: (events) => void record.learned.push(...events),
+      accounts: roster.port,
+      onLearned(events) {
+        record.learned.push(...events);
+        chosen.onLearned?.(events);
+      },
     }),
     selector: watched.selector,
     homes,
     rule: () => rule,
     retryBudget: createRetryBudget({ ratio: chosen.retryRatio ?? 0.1 }),
     budget: createBodyBudget(1_000_000),
-    queue: createQueue({
-      clock,
-      maxWaitMs: durationMs(queue?.maxWaitMs ?? MAX_WAIT_MS),
-      maxWaiting: queue?.maxWaiting ?? 2,
-    }),
+    queue: createQueue({ clock, maxWaitMs, maxWaiting: queue?.maxWaiting ?? 2 }),
     streams: createStreamWatch(clock),
-    deadlines: {
-      connectMs: durationMs(10_000),
-      streamHeadersMs: durationMs(60_000),
-      headersMs: durationMs(600_000),
-      idleMs: durationMs(120_000),
-      totalMs: durationMs(600_000),
-      streamTotalMs: durationMs(3_600_000),
-    },
+    deadlines: DEADLINES,
     retry: { attempts: 3, delayMs: durationMs(500), backoff: 2 },
     requestBodyLimitBytes: 500_000,
     pingAfterMs: durationMs(15_000),
@@ -168,15 +158,13 @@ export function createStage({ accounts: first, overrides, queue, ...chosen }: St
     clock,
     upstream,
     ...record,
-    unreadable,
+    unreadable: roster.unreadable,
     tickets: watched.tickets,
     reservations,
     setRule(changes) {
       rule = { ...rule, ...changes };
     },
-    setAccounts(next) {
-      accounts = next;
-    },
+    setAccounts: roster.set,
     call(script = {}) {
       calls += 1;
       return createScriptedCall({ id: requestId(`request-${calls}`), key: CLIENT_KEY, nowMs: clock.now(), script });
@@ -190,6 +178,22 @@ export function createStage({ accounts: first, overrides, queue, ...chosen }: St
       await turns();
     },
   };
+}
+
+function createRoster(first: readonly Account[]) {
+  let accounts = first;
+  const unreadable = new Set<string>();
+  const port: Accounts = {
+    snapshot: () => accounts,
+    credential: ({ name }) => (unreadable.has(name) ? null : new Secret(name, `secret of ${name}`)),
+    learnOrganization(id, organization) {
+      accounts = accounts.map((each) => (each.id === id ? { ...each, organization } : each));
+    },
+  };
+  const set = (next: readonly Account[]) => {
+    accounts = next;
+  };
+  return { port, unreadable, set };
 }
 
 function createRecord() {
