@@ -40,7 +40,7 @@ export function chooseForHome(asking: Asking, lodging: Lodging, guest: Lodging |
   const isTried = view.question.tried.has(entry.account.id);
   const circle = roster.organizationOf(entry);
   const isAlive = isCacheAlive(home, view.question.nowMs);
-  if (now.isUsable && hasRoom(now) && !isTried && (isAlive || circle.entries.length === 1)) {
+  if (now.usable && hasRoom(now) && !isTried && (isAlive || circle.entries.length === 1)) {
     return useOf(asking, entry, { why: "home", move: null });
   }
   const near = isAlive ? null : bestOf(asking, circle, (other) => KINDS_AT_HOME.includes(kindOf(entry, other)));
@@ -53,7 +53,7 @@ export function chooseForHome(asking: Asking, lodging: Lodging, guest: Lodging |
 }
 
 function awayOf(now: Standing | Unusable, isTried: boolean): Away {
-  if (!now.isUsable) {
+  if (!now.usable) {
     return { untilMs: now.untilMs, servesOthers: false };
   }
   return isTried || now.rank === "probe"
@@ -64,7 +64,7 @@ function awayOf(now: Standing | Unusable, isTried: boolean): Away {
 function leave(leaving: Leaving): Choice {
   const { asking, lodging, now, isTried } = leaving;
   const target = nearest(leaving, ["same_cache"]) ?? guestTarget(leaving) ?? nearest(leaving, kindsOf(leaving));
-  const isHomeProbe = now.isUsable && now.rank === "probe" && !isTried;
+  const isHomeProbe = now.usable && now.rank === "probe" && !isTried;
   if (isHomeProbe && (target === null || target.priceMicroUsd > 0)) {
     // A test costs one refused request at worst; a move costs its price for certain.
     return useOf(asking, lodging.entry, { why: "probe", move: null });
@@ -81,15 +81,15 @@ function stay(leaving: Leaving): Choice {
     return waitOrGo(leaving, targetOf(leaving, probe.entry), "probe");
   }
   const full = others.find((each) => each.full !== null)?.full ?? null;
-  const isBehindCircuit = !now.isUsable && !isTried && now.reason === "origin_circuit_open";
+  const isBehindCircuit = !now.usable && !isTried && now.reason === "origin_circuit_open";
   const found: Survey = {
     best: null,
     probe: null,
-    full: now.isUsable && !isTried ? now : full,
+    full: now.usable && !isTried ? now : full,
     returnsAtMs: others
       .map((each) => earlier(each.returnsAtMs, each.full?.fullUntilMs ?? null))
       .reduce(earlier, away.untilMs),
-    isAnyUsable: now.isUsable || others.some((each) => each.isAnyUsable),
+    isAnyUsable: now.usable || others.some((each) => each.isAnyUsable),
     behindCircuit: isBehindCircuit
       ? lodging.entry
       : (others.find((each) => each.behindCircuit !== null)?.behindCircuit ?? null),
@@ -136,7 +136,7 @@ function guestTarget({ asking, lodging, guest }: Leaving): Target | null {
   const kind = kindOf(lodging.entry, guest.entry);
   const isAllowed = rule.crossOrganization === "allow" || KINDS_AT_HOME.includes(kind);
   const found = isAllowed ? look({ ...view, warm: warmth(question.demand, guest) }, guest.entry) : null;
-  return found?.isUsable === true && hasRoom(found) ? { entry: guest.entry, kind, priceMicroUsd: 0 } : null;
+  return found?.usable === true && hasRoom(found) ? { entry: guest.entry, kind, priceMicroUsd: 0 } : null;
 }
 
 function nearest(leaving: Leaving, kinds: readonly MoveKind[]): Target | null {

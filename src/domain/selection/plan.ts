@@ -85,7 +85,7 @@ export function skipsOf(view: View, entries: readonly Entry[]): readonly Skip[] 
       return [{ accountId, reason: "already_tried", untilMs: null, cause: null }];
     }
     const found = look(view, entry);
-    if (!found.isUsable) {
+    if (!found.usable) {
       return [{ accountId, reason: found.reason, untilMs: found.untilMs, cause: found.cause }];
     }
     const reason = RANK_REASONS[found.rank];

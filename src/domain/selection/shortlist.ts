@@ -1,23 +1,20 @@
-import { after, durationMs, type EpochMs } from "../../kernel/time.ts";
-import type { Circle, Entry } from "./roster.ts";
+import { durationMs, type EpochMs } from "../../kernel/time.ts";
+import type { Circle } from "./roster.ts";
 import { look, type Standing, type View } from "./standing.ts";
 import { compareStandings, goesBefore, hasRoom } from "./strategies.ts";
 import type { StrategyName } from "./strategy-name.ts";
 import { type Accept, earlier } from "./survey.ts";
 
 /**
- * The accounts of a large circle that come first, found once and asked often. Whoever is on it is looked at live each
- * time, so that a stale list costs a little order, never a request to a benched account.
+ * The accounts of a large circle that had room, found once and asked often. Whoever seems to be first is looked at live,
+ * so that a stale list costs a little order, never a request to a benched account.
  */
 type Shortlist = {
   readonly builtAtMs: EpochMs;
-  /** When the first account that was not ready then may be back. */
+  /** When the first account that had no room then may have some. */
   readonly returnsAtMs: EpochMs | null;
-  /** Whoever had room then, best first. */
-  readonly order: readonly Standing[];
-  /** Up to here they were taken into `members`. */
-  next: number;
-  readonly members: Entry[];
+  /** As they stood when they were looked at last; best first. */
+  readonly order: Standing[];
   asked: number;
 };
 
@@ -30,13 +27,16 @@ export type Shortlists = {
 };
 
 /** Circles of this size are looked at whole. */
-export const SMALL_CIRCLE = 16;
-const MEMBERS = 8;
+export const SMALL_CIRCLE = 8;
 const MAX_LISTS = 64;
 const MIN_AGE_MS = durationMs(250);
 const MAX_AGE_MS = durationMs(2_000);
-/** A new list costs a look at every account: one request pays for this many of them. */
-const LOOKS_PER_QUESTION = 8;
+/**
+ * A new list costs a look at every account. So many of them may come on each request when nothing calls for it, and
+ * when somebody may be back.
+ */
+const LOOKS_PER_QUESTION = 1;
+const LOOKS_TO_SEE_RETURNS = 8;
 
 export function createShortlists(): Shortlists {
   const lists = new Map<string, Shortlist>();
@@ -62,12 +62,9 @@ function isStale(list: Shortlist, circle: Circle, nowMs: EpochMs): boolean {
   if (nowMs >= builtAtMs && nowMs < builtAtMs + MIN_AGE_MS) {
     return false;
   }
-  return (
-    nowMs < builtAtMs ||
-    nowMs >= after(builtAtMs, MAX_AGE_MS) ||
-    (returnsAtMs !== null && nowMs >= returnsAtMs) ||
-    list.asked * LOOKS_PER_QUESTION >= circle.entries.length
-  );
+  const isBack = returnsAtMs !== null && nowMs >= returnsAtMs;
+  const looks = list.asked * (isBack ? LOOKS_TO_SEE_RETURNS : LOOKS_PER_QUESTION);
+  return looks >= circle.entries.length || nowMs < builtAtMs || nowMs >= builtAtMs + MAX_AGE_MS;
 }
 
 /** For every model of the class: who lacks the one that is asked for is found out live. */
@@ -78,7 +75,7 @@ function build(view: View, circle: Circle, strategy: StrategyName): Shortlist {
   let returnsAtMs: EpochMs | null = null;
   for (const entry of circle.entries) {
     const found = look(anyModel, entry);
-    if (!found.isUsable) {
+    if (!found.usable) {
       returnsAtMs = earlier(returnsAtMs, found.untilMs);
     } else if (hasRoom(found)) {
       order.push(found);
@@ -87,55 +84,52 @@ function build(view: View, circle: Circle, strategy: StrategyName): Shortlist {
     }
   }
   order.sort((left, right) => compareStandings(left, right, strategy));
-  const members = order.slice(0, MEMBERS).map(({ entry }) => entry);
-  return { builtAtMs: nowMs, returnsAtMs, order, next: members.length, members, asked: 0 };
+  return { builtAtMs: nowMs, returnsAtMs, order, asked: 0 };
 }
 
-/** The best member now; whoever stands worse than the next in line, because it was used or benched since, gives way. */
-// hot path
-function pick(view: View, list: Shortlist, how: How): Standing | null {
-  const { members, order } = list;
+/**
+ * Walks from the front until the best that was found live goes before whoever is next. Whoever stands worse by now,
+ * because it was used since, sinks; whoever has no room leaves the list.
+ */
+// hot path: mostly one or two looks
+function pick(view: View, { order }: Shortlist, { strategy, accept }: How): Standing | null {
+  const { tried } = view.question;
   let best: Standing | null = null;
-  let last: Standing | null = null;
-  let lastAt = -1;
-  for (let at = 0; at < members.length; at += 1) {
-    const found = live(view, members[at]);
-    best = better(best, free(view, found, how), how);
-    if (lastAt === -1 || isBehind(found, last, how)) {
-      last = found;
-      lastAt = at;
-    }
-  }
-  for (let next = order[list.next]; next !== undefined; next = order[list.next]) {
-    if (best !== null && goesBefore(best, next, how.strategy)) {
+  for (let at = 0; ; ) {
+    const known = order[at];
+    if (known === undefined || (best !== null && goesBefore(best, known, strategy))) {
       return best;
     }
-    list.next += 1;
-    members[lastAt] = next.entry;
-    best = better(best, free(view, live(view, next.entry), how), how);
+    const found = look(view, known.entry);
+    if (!found.usable || !hasRoom(found)) {
+      order.splice(at, 1);
+      continue;
+    }
+    const isFree = !tried.has(found.entry.account.id) && accept(found.entry);
+    if (isFree && (best === null || goesBefore(found, best, strategy))) {
+      best = found;
+    }
+    // Where it sank, the one that came up is looked at next.
+    at += sink(order, { at, found }, strategy) ? 0 : 1;
   }
-  return best;
 }
 
-/** Null: it has no room now. */
-function live(view: View, entry: Entry | undefined): Standing | null {
-  const found = entry === undefined ? null : look(view, entry);
-  return found?.isUsable === true && hasRoom(found) ? found : null;
-}
-
-function free({ question }: View, found: Standing | null, { accept }: How): Standing | null {
-  return found !== null && !question.tried.has(found.entry.account.id) && accept(found.entry) ? found : null;
-}
-
-function better(known: Standing | null, found: Standing | null, { strategy }: How): Standing | null {
-  if (known === null || found === null) {
-    return known ?? found;
+/** Puts `found` in the place of `order[at]`, or further back; true when it went back. */
+function sink(order: Standing[], { at, found }: { at: number; found: Standing }, strategy: StrategyName): boolean {
+  let low = at + 1;
+  let high = order.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const other = order[middle];
+    if (other !== undefined && goesBefore(other, found, strategy)) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
   }
-  return goesBefore(found, known, strategy) ? found : known;
-}
-
-function isBehind(found: Standing | null, last: Standing | null, { strategy }: How): boolean {
-  return last !== null && (found === null || goesBefore(last, found, strategy));
+  order.copyWithin(at, at + 1, low);
+  order[low - 1] = found;
+  return low - 1 > at;
 }
 
 function dropOldest(lists: Map<string, Shortlist>): void {

@@ -54,7 +54,7 @@ function count(
   seen: Standing | Unusable,
   { entry, strategy, isTried }: { entry: Entry; strategy: StrategyName; isTried: boolean },
 ): void {
-  if (!seen.isUsable) {
+  if (!seen.usable) {
     found.returnsAtMs = earlier(found.returnsAtMs, seen.untilMs);
     found.behindCircuit ??= seen.reason === "origin_circuit_open" && !isTried ? entry : null;
     return;
