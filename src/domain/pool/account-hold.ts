@@ -16,8 +16,8 @@ export type AccountHold = {
 
 /** `cause` as in `Block`, here and below. */
 export type RefusedCredential = { readonly reason: "credential_dead" | "needs_reauth"; readonly cause: string };
-export type ForbiddenClass = { readonly modelClass: ModelClass; readonly untilMs: EpochMs; readonly cause: string };
-export type MissingModel = { readonly model: string; readonly untilMs: EpochMs; readonly cause: string };
+type ForbiddenClass = { readonly modelClass: ModelClass; readonly untilMs: EpochMs; readonly cause: string };
+type MissingModel = { readonly model: string; readonly untilMs: EpochMs; readonly cause: string };
 
 const FORBIDDEN_MS = durationMs(600_000);
 const MODEL_MISSING_MS = durationMs(3_600_000);
