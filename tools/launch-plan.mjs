@@ -12,6 +12,7 @@ export const COMMANDS = {
   start: { level: "production", args: [...RUN, "src/main.ts", "start"] },
   cli: { level: "production", args: [...RUN, "src/main.ts"] },
   sim: { level: "production", args: [...RUN, "sim/main.ts"] },
+  replay: { level: "production", args: [...RUN, "sim/replay/main.ts"] },
   test: { level: "all", args: ["test"] },
   "test:e2e": { level: "all", args: ["test", EVERY_FOLDER, "./test/e2e/"] },
   "test:long": { level: "all", args: [...RUN, "tools/test-long.ts"] },
