@@ -1,4 +1,4 @@
-import type { AccountId } from "./domain/account/account.ts";
+import type { Account, AccountId } from "./domain/account/account.ts";
 import type { HomeBook, SavedHome } from "./domain/affinity/home-book.ts";
 import type { PoolEvent } from "./domain/pool/pool-event.ts";
 import { loadPool, savePool } from "./domain/pool/pool-snapshot.ts";
@@ -130,14 +130,14 @@ function createAttempts(log: Log) {
 
 function createHomeKeeper({ clock, homes, homeStore, accounts, limits }: PoolKeeperNeeds) {
   let unsaved: readonly SavedHome[] = [];
-  let known = accounts.snapshot();
+  let known: readonly Account[] | null = null;
   let ticks = 0;
 
   /** A home at an account that was removed leads nowhere. */
   const forgetRemoved = () => {
     const before = known;
     known = accounts.snapshot();
-    if (before !== known) {
+    if (before !== null && before !== known) {
       const left = new Set<AccountId>(known.map(({ id }) => id));
       for (const { id } of before) {
         if (!left.has(id)) homes.forgetAccount(id);

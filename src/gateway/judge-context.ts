@@ -7,7 +7,7 @@ import type { Walk } from "./walk.ts";
 export function judgeContextOf(walk: Walk, account: Account, rooms: Rooms, triedSameOrigin = 0): JudgeContext {
   const { model } = walk.facts;
   return {
-    account,
+    account: asKnownNow(account, rooms),
     model,
     modelClass: walk.modelClass,
     pool: rooms.pool.state,
@@ -17,4 +17,11 @@ export function judgeContextOf(walk: Walk, account: Account, rooms: Rooms, tried
     // The attempt that is judged is counted already: the first wait is the delay itself, without back-off.
     retry: { delayMs: rooms.retry.delayMs, backoff: rooms.retry.backoff, attempt: Math.max(0, walk.attempts - 1) },
   };
+}
+
+/** Another answer may have named its organization since the request left: what is learned now is about that one's limits. */
+function asKnownNow(account: Account, rooms: Rooms): Account {
+  return account.organization === null
+    ? (rooms.accounts.snapshot().find(({ id }) => id === account.id) ?? account)
+    : account;
 }

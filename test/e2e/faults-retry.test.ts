@@ -94,7 +94,7 @@ test.each<Case>([
 ])(
   "$name",
   async ({ env, accounts, status, sequence, gaps }) => {
-    const gateway = await startGateway({ env });
+    const gateway = await startGateway({ env: { LB_STRATEGY: "priority", ...env } });
     try {
       const admin = adminSocket(gateway);
       const credentials = accounts.map((_, index) => `sk-${JSON.stringify(env)}-${index}`.replaceAll(/[^\w-]/g, ""));

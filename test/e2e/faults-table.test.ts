@@ -1,4 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { type Simulator, startSimulator } from "../../sim/simulator.ts";
 import { adminSocket } from "./admin-socket.ts";
 import { LIMIT_ROWS } from "./faults-rows-limits.ts";
@@ -17,10 +20,17 @@ const HOOK_MS = 30_000;
 let simulator: Simulator;
 let gateway: GatewayProcess;
 let world: FaultWorld;
+let directory: string;
+
+/** The rows say which account is asked first; and so many failures in a row would empty the retry budget. */
+const TABLE_CONFIG = { selection: { strategy: "priority" }, retry: { budgetRatio: 10 } };
 
 beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), "bccf-faults-"));
+  const path = join(directory, "config.json");
+  writeFileSync(path, JSON.stringify(TABLE_CONFIG), { mode: 0o600 });
   simulator = await startSimulator();
-  gateway = await startGateway();
+  gateway = await startGateway({ args: ["--config", path] });
   const { key } = await gateway.createKey("faults");
   world = { simulator, admin: adminSocket(gateway), port: Number(new URL(gateway.url).port), key };
 }, HOOK_MS);
@@ -28,6 +38,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await gateway.stop();
   await simulator.stop();
+  rmSync(directory, { recursive: true, force: true });
 }, HOOK_MS);
 
 test("no row stands twice", () => {

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { modelClassOf } from "../../src/domain/account/model-class.ts";
 import { asked, cached, decisionOf, limitedFor, OK, stepsOf, turnOf } from "./answers.ts";
 import { turns } from "./manual-clock.ts";
-import { SSE_HEADERS, WHOLE_STREAM } from "./sse.ts";
+import { errorEvent, MESSAGE_START, SSE_HEADERS, WHOLE_STREAM } from "./sse.ts";
 import { account, createStage, OTHER_KEY, type Stage } from "./stage.ts";
 
 const HOUR_S = 3_600;
@@ -120,6 +120,15 @@ test("two keys of one organization share a bench as soon as answers name it", as
   expect(client.status).toBe(429);
   expect(asked(stage)).toHaveLength(3);
   expect((await stage.serve(stage.call())).text).toContain("GW_ALL_LIMITED");
+});
+
+test("an answer that names the organization and then breaks off with a limit benches the organization", async () => {
+  const stage = createStage({ accounts: [account("a"), account("b")], rule: { strategy: "priority" } });
+  const named = [...SSE_HEADERS, ["anthropic-organization-id", "org-1"] as const];
+  stage.upstream.plan({ headers: named, chunks: [MESSAGE_START, errorEvent("rate_limit_error")] }, OK);
+  await stage.serve(stage.call({ body: '{"model":"claude-sonnet-4-5","stream":true}' }));
+  await stage.serve(stage.call());
+  expect(asked(stage)).toEqual(["a", "b"]);
 });
 
 describe("those who must move to another account", () => {

@@ -107,6 +107,9 @@ test("an account that was removed is nobody's home", async () => {
   stage.upstream.plan(cached(100_000));
   await stage.serve(stage.call(turnOf("s1")));
   expect(stage.rooms.homes.size).toBe(1);
+  stage.clock.advance(5_000);
+  await turns(2);
+  expect(stage.rooms.homes.size).toBe(1);
   stage.setAccounts([account("b")]);
   stage.clock.advance(5_000);
   await until(() => stage.rooms.homes.size === 0, "the home to be forgotten");
