@@ -22,6 +22,7 @@ import {
   throttled,
   told,
   usage,
+  warned,
 } from "./scene-for-tests.ts";
 
 const a = account("a");
@@ -52,7 +53,7 @@ describe("a conversation with a home", () => {
   }>([
     { what: "goes home", lives: home(b), expected: "home b" },
     { what: "goes home though others are used less", lives: home(b), events: [planUsed(b, 0.8)], expected: "home b" },
-    { what: "goes home though the provider warns", lives: home(b), events: [planUsed(b, 0.95)], expected: "home b" },
+    { what: "goes home though the provider warns", lives: home(b), events: [warned(b)], expected: "home b" },
     { what: "waits 10 s for a prefix of 60,000 tokens", events: [benched(a, 10)], expected: "wait home_returns 10" },
     { what: "moves when the home rests for 3 h", events: [benched(a, 3 * HOUR)], expected: "home_moved b" },
     {

@@ -60,6 +60,7 @@ export function benched(who: Account, untilSeconds: number, atSeconds = 0): Pool
     on,
     untilMs,
     reason: "rate_limited",
+    scope: "class",
     cause: "status 429, retry-after",
     atMs: at(atSeconds),
   };
@@ -73,7 +74,7 @@ export function throttled(who: Account, atSeconds = 0): PoolEvent {
 /** Enough failures that its upstream rests for 30 s. */
 export function originDown(who: Account, atSeconds = 0): readonly PoolEvent[] {
   const on = subjectOf(who, MODEL, opus);
-  return Array.from({ length: 5 }, () => ({ type: "origin_failed", on, atMs: at(atSeconds) }));
+  return Array.from({ length: 5 }, () => ({ type: "origin_failed", on, cause: "status 529", atMs: at(atSeconds) }));
 }
 
 /** An answer with these headers. */
@@ -93,6 +94,12 @@ export function planUsed(
 ): PoolEvent {
   const reset = String(Math.floor(at(resetSeconds) / 1_000));
   return said(who, { "unified-5h-utilization": String(usedRatio), "unified-5h-reset": reset }, atSeconds);
+}
+
+/** The provider warns, for a minute. */
+export function warned(who: Account): PoolEvent {
+  const reset = String(at(MINUTE) / 1_000);
+  return said(who, { "unified-status": "allowed_warning", "unified-reset": reset });
 }
 
 /** So many of 100 requests a minute are left. */

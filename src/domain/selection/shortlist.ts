@@ -1,6 +1,6 @@
 import { durationMs, type EpochMs } from "../../kernel/time.ts";
 import type { Circle } from "./roster.ts";
-import { look, type Standing, type View } from "./standing.ts";
+import { look, type Standing, type Unusable, type View } from "./standing.ts";
 import { compareStandings, goesBefore, hasRoom } from "./strategies.ts";
 import type { StrategyName } from "./strategy-name.ts";
 import { type Accept, earlier } from "./survey.ts";
@@ -102,7 +102,7 @@ function pick(view: View, { order }: Shortlist, { strategy, accept }: How): Stan
     }
     const found = look(view, known.entry);
     if (!found.usable || !hasRoom(found)) {
-      order.splice(at, 1);
+      at += leave(order, at, found);
       continue;
     }
     const isFree = !tried.has(found.entry.account.id) && accept(found.entry);
@@ -112,6 +112,15 @@ function pick(view: View, { order }: Shortlist, { strategy, accept }: How): Stan
     // Where it sank, the one that came up is looked at next.
     at += sink(order, { at, found }, strategy) ? 0 : 1;
   }
+}
+
+/** Whoever lacks only this model stays, for requests with another model of the class. @returns how far to go on */
+function leave(order: Standing[], at: number, found: Standing | Unusable): 0 | 1 {
+  if (!found.usable && found.reason === "model_missing") {
+    return 1;
+  }
+  order.splice(at, 1);
+  return 0;
 }
 
 /** Puts `found` in the place of `order[at]`, or further back; true when it went back. */
