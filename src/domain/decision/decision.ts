@@ -69,7 +69,11 @@ const SIZES: readonly (readonly [steps: number, skips: number])[] = [
   [MAX_STEPS, 0],
   [6, 0],
   [3, 0],
+  [1, 0],
 ];
+
+/** What JSON writes as six characters. No code or id has them. */
+const UNPRINTABLE = /[\p{Cc}\p{Cs}]/gu;
 
 /** At most 2,000 characters: at most 12 steps with 8 skips each, fewer when that is still too long. */
 export function encodeDecision(decision: Decision): string {
@@ -150,7 +154,7 @@ function wordOrNull(pen: Pen, text: string | null): number | null {
 }
 
 function word({ words }: Pen, text: string): number {
-  const kept = text.slice(0, MAX_WORD_CHARACTERS);
+  const kept = text.slice(0, MAX_WORD_CHARACTERS).replace(UNPRINTABLE, "?");
   const at = words.get(kept) ?? words.size;
   words.set(kept, at);
   return at;

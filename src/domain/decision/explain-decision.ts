@@ -118,10 +118,11 @@ function wasOrWere(many: number): string {
   return many === 1 ? "was" : "were";
 }
 
-/** Cents tell nothing of a price below one. */
+/** Below a cent in hundredths of one: cents would tell nothing. */
 function dollars(microUsd: number): string {
-  const usd = microUsd / 1_000_000;
-  return `$${usd.toFixed(usd > 0 && usd < 0.01 ? 4 : 2)}`;
+  const digits = microUsd > 0 && microUsd < 10_000 ? 4 : 2;
+  const unit = 10 ** (6 - digits);
+  return `$${((Math.round(microUsd / unit) * unit) / 1_000_000).toFixed(digits)}`;
 }
 
 function seconds(ms: number): string {
