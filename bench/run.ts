@@ -10,6 +10,7 @@ import { flatScenario } from "./scenario-flat.ts";
 import { heldScenario } from "./scenario-held.ts";
 import { latencyScenario } from "./scenario-latency.ts";
 import { plainScenario } from "./scenario-plain.ts";
+import { selectionScenario } from "./scenario-selection.ts";
 import { slowScenario } from "./scenario-slow.ts";
 import { sseScenario } from "./scenario-sse.ts";
 import { createYard, LOAD_CORE } from "./spawned.ts";
@@ -21,6 +22,7 @@ const SCENARIOS: Readonly<Record<ScenarioName, (bench: Bench) => Promise<readonl
   held: heldScenario,
   slow: slowScenario,
   flat: flatScenario,
+  selection: selectionScenario,
 };
 
 async function run(options: BenchOptions): Promise<readonly Row[]> {
