@@ -11,6 +11,7 @@ import { takeEnvironment } from "./config/environment.ts";
 import { type LoadedConfig, loadConfig } from "./config/load-config.ts";
 import { readFile } from "./config/read-file.ts";
 import type { ConfigFlags } from "./config/setting.ts";
+import { simulate } from "./simulate.ts";
 import { start } from "./start.ts";
 import { VERSION } from "./version.ts";
 
@@ -37,6 +38,8 @@ export async function runCommand(argv: readonly string[]): Promise<number> {
     version: VERSION,
     programName: env["BETTER_CCFLARE_PROGRAM"] ?? "better-ccflare",
     configCheck: async () => checkConfig(flags, env),
+    simulate,
+    nowMs: Date.now,
   });
   return runCli(rest, io);
 }

@@ -1,5 +1,22 @@
+import type { AccountWire } from "../contract/accounts.ts";
+import type { TraceRequestWire } from "../contract/trace.ts";
+import type { StrategyName } from "../domain/selection/strategy-name.ts";
+
 /** What `config check` found. `data` is the redacted configuration or the problems, for `--json`. */
 export type ConfigReport = { readonly isOk: boolean; readonly text: string; readonly data: unknown };
+
+/** What is to be replayed, and by which strategies. */
+export type SimulationOrder = {
+  readonly accounts: readonly AccountWire[];
+  /** Oldest first. */
+  readonly requests: readonly TraceRequestWire[];
+  readonly strategies: readonly StrategyName[];
+  /** From when on the ledger was asked for. */
+  readonly sinceMs: number;
+};
+
+/** What a replay found. `notes` say what it could not know. */
+export type Simulation = { readonly text: string; readonly data: unknown; readonly notes: readonly string[] };
 
 /** Everything that a command may touch of the world, so that tests run the CLI in their own process. */
 export type CliIo = {
@@ -19,6 +36,9 @@ export type CliIo = {
   /** How this program was called, for advice that can be pasted: "better-ccflare", "npm run cli --". */
   readonly programName: string;
   readonly configCheck: () => Promise<ConfigReport>;
+  /** Null when there is nothing to replay. */
+  readonly simulate: (order: SimulationOrder) => Promise<Simulation | null>;
+  readonly nowMs: () => number;
 };
 
 export const EXIT = { ok: 0, refused: 1, usage: 2, unreachable: 3 } as const;

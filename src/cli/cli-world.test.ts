@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createControlWorld } from "../control/control-world.test.ts";
+import { createControlWorld, START } from "../control/control-world.test.ts";
 import { createAdminApp } from "../http/admin/admin-app.ts";
 import { listenAdmin } from "../http/admin/admin-listener.ts";
 import type { CliIo } from "./cli-io.ts";
@@ -51,6 +51,8 @@ export async function run(
     socketPath,
     version: "1.2.3",
     programName: "better-ccflare",
+    simulate: async () => null,
+    nowMs: () => START,
     configCheck: async () => ({ isOk: true, text: "port 8080", data: { port: 8080 } }),
     ...io,
   });

@@ -6,6 +6,8 @@ import { clientKeyId } from "../domain/access/client-key-id.ts";
 import { encodeDecision } from "../domain/decision/decision.ts";
 import { requestId } from "../domain/ledger/record.ts";
 import { durationMs, epochMs } from "../kernel/time.ts";
+import { simulate } from "../simulate.ts";
+import type { SimulationOrder } from "./cli-io.ts";
 import { ADD, cleanUp, KEY, startGateway } from "./cli-world.test.ts";
 
 afterEach(cleanUp);
@@ -175,5 +177,85 @@ describe("account", () => {
       );
       expect(stdout).toMatch(/\n(work +)?input-tokens +opus +75 % +25 % +250 of 1000 +2026-11-23 12:01:00 +- +- +-\n/);
     }
+  });
+});
+
+describe("simulate", () => {
+  const io = { simulate };
+
+  async function startWithWork(requests: number) {
+    const world = await startGateway();
+    await world.cli([...ADD, "--key-stdin"], { stdin: KEY });
+    for (let index = 0; index < requests; index += 1) {
+      const startedAtMs = epochMs(START - HOUR_MS + index * 60_000);
+      world.stores.ledger.rows.push({
+        id: requestId(`0197-${String(index).padStart(6, "0")}`),
+        startedAtMs,
+        clientKeyId: clientKeyId("k"),
+        accountId: null,
+        method: "POST",
+        path: "/v1/messages",
+        model: "claude-sonnet-5",
+        isStream: true,
+        outcome: "completed",
+        status: 200,
+        attempts: 1,
+        queueMs: durationMs(0),
+        firstByteMs: durationMs(500),
+        totalMs: durationMs(2_000),
+        usage: {
+          inputTokens: 1_000,
+          cacheWrite5mTokens: 0,
+          cacheWrite1hTokens: null,
+          cacheReadTokens: index * 1_500,
+          outputTokens: 500,
+          webSearchRequests: null,
+          webFetchRequests: null,
+          serviceTier: null,
+          isPartial: false,
+        },
+        errorType: null,
+        upstreamRequestId: null,
+        costMicroUsd: 10_500,
+        thinkingDropped: null,
+      });
+    }
+    return world;
+  }
+
+  test("shows another strategy beside the one that holds, and says what it could not know", async () => {
+    const { cli } = await startWithWork(12);
+    const { code, stdout, stderr } = await cli(["simulate", "--since", "2h", "--strategy", "weighted"], { io });
+    expect(code).toBe(0);
+    expect(stderr).toBe("note: No limit is known of work: taken as unlimited\n");
+    expect(stdout).toMatch(/\nsession +.*\nweighted +/);
+    expect(stdout).not.toContain("round-robin");
+    expect(stdout).toEndWith("The strategy that holds is session\n");
+    const data = JSON.parse((await cli(["simulate", "--json"], { io })).stdout);
+    expect(data.results[0].reports).toHaveLength(6);
+    expect(data.results[0].reports[0]).toMatchObject({ strategy: "session", requests: 12, refusals: 0 });
+  });
+
+  test("reads a ledger of more than one page, whole", async () => {
+    const { cli } = await startWithWork(5_001);
+    let counted = 0;
+    const count = {
+      async simulate({ requests }: SimulationOrder) {
+        counted = requests.length;
+        return null;
+      },
+    };
+    expect((await cli(["simulate"], { io: count })).code).toBe(1);
+    expect(counted).toBe(5_001);
+  });
+
+  test("exits 1 when there is nothing to replay, and 2 for a strategy that is none", async () => {
+    const { cli } = await startGateway();
+    const empty = await cli(["simulate"], { io });
+    expect(empty).toMatchObject({ code: 1, stdout: "" });
+    expect(empty.stderr).toStartWith("error: Cannot replay the ledger of the last 7d: it holds no request with usage");
+    const wrong = await cli(["simulate", "--strategy", "fastest"], { io });
+    expect(wrong.code).toBe(2);
+    expect(wrong.stderr).toContain("session, least-used, weighted, drain-soonest, round-robin, priority");
   });
 });

@@ -7,6 +7,7 @@ import { addDoctorCommand } from "./doctor.ts";
 import { addExplainCommand } from "./explain.ts";
 import { addKeyCommands } from "./key.ts";
 import { addRequestsCommand } from "./requests.ts";
+import { addSimulateCommand } from "./simulate.ts";
 import { addStatsCommand } from "./stats.ts";
 import { addStrategyCommands } from "./strategy.ts";
 import { printable } from "./table.ts";
@@ -47,6 +48,7 @@ function createProgram(io: CliIo): Command {
   addExplainCommand(program, io, client);
   addStatsCommand(program, io, client);
   addStrategyCommands(program, io, client);
+  addSimulateCommand(program, io, client);
   addDoctorCommand(program, io, client);
   addConfigCommands(program, io);
   return program;

@@ -5,7 +5,7 @@ import { CliFailure, type CliIo, EXIT } from "./cli-io.ts";
 const MAX_STDIN_BYTES = 64 * 1024;
 
 /** The CLI's world when it runs as a process. */
-export function createTerminalIo(given: Pick<CliIo, "socketPath" | "version" | "programName" | "configCheck">): CliIo {
+export function createTerminalIo(given: Omit<CliIo, "stdout" | "stderr" | "stdin" | "isTty" | "ask">): CliIo {
   return {
     ...given,
     stdout: (text) => void process.stdout.write(text),

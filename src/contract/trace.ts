@@ -14,6 +14,7 @@ const traceRequestSchema = requestSchema
     stream: true,
     usage: true,
     timing: true,
+    costMicroUsd: true,
   })
   .extend({
     conversation: z.string().nullable().meta({

@@ -205,6 +205,7 @@ test("the trace is read page by page, oldest first, without a word of what was a
     "account",
     "clientKey",
     "conversation",
+    "costMicroUsd",
     "id",
     "model",
     "outcome",

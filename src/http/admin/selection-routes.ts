@@ -89,8 +89,9 @@ function strategyToWire(report: StrategyReport): StrategyWire {
 
 function traceToWire({ requests, nextId }: Trace): TraceWire {
   const wires = requests.map(({ conversation, ...report }) => {
-    const { id, startedAt, outcome, account, clientKey, model, stream, usage, timing } = requestToWire(report);
-    return { id, startedAt, outcome, account, clientKey, model, stream, usage, timing, conversation };
+    const { id, startedAt, outcome, account, clientKey, model, stream, usage, timing, costMicroUsd } =
+      requestToWire(report);
+    return { id, startedAt, outcome, account, clientKey, model, stream, usage, timing, costMicroUsd, conversation };
   });
   return { requests: wires, next: nextId };
 }
