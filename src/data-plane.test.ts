@@ -8,6 +8,7 @@ import { loadConfig } from "./config/load-config.ts";
 import { createDataPlane, type DataPlane } from "./data-plane.ts";
 import { clientKeyId } from "./domain/access/client-key-id.ts";
 import type { LedgerSettle } from "./domain/ledger/record.ts";
+import { resetAccount } from "./domain/pool/pool-event.ts";
 import { err } from "./kernel/result.ts";
 import { Secret } from "./kernel/secret.ts";
 import { createLog } from "./observe/log.ts";
@@ -68,6 +69,17 @@ const KEY = { "x-api-key": "good", "content-type": "application/json" };
 
 function ask(plane: DataPlane): Promise<Response> {
   return fetch(`${plane.url}/v1/messages`, { method: "POST", headers: KEY, body: STREAMED_MESSAGE });
+}
+
+async function metricsOf(plane: DataPlane): Promise<string> {
+  return (await fetch(`${plane.url}/metrics`, { headers: KEY })).text();
+}
+
+async function untilMetric(plane: DataPlane, line: string): Promise<void> {
+  const giveUpAtMs = performance.now() + 5_000;
+  while (!(await metricsOf(plane)).includes(line)) {
+    if (performance.now() > giveUpAtMs) throw new Error(`Cannot go on: waited 5 s for ${line}`);
+  }
 }
 
 /** fetch forgets its last bytes when a connection breaks; a socket does not. */
@@ -146,6 +158,21 @@ describe("a data plane that stops", () => {
     expect(settled).toMatchObject([{ outcome: "truncated" }]);
     expect((await upstream.nth(0)).body.isCancelled).toBe(true);
   });
+});
+
+test("an operator who resumes an account frees those who wait for it", async () => {
+  const { plane, upstream } = start();
+  const limited = account("a");
+  upstream.plan({ status: 429, headers: [["retry-after", "15"]], chunks: ["{}"] });
+  expect((await ask(plane)).status).toBe(429);
+  const waiting = ask(plane);
+  await untilMetric(plane, "better_ccflare_queue_waiting 1");
+  upstream.plan({ headers: SSE_HEADERS, chunks: WHOLE_STREAM });
+  plane.pool.learn([resetAccount(limited)]);
+  expect((await waiting).status).toBe(200);
+  const metrics = await metricsOf(plane);
+  expect(metrics).toContain('better_ccflare_queue_wait_seconds_count{class="main"} 1');
+  expect(metrics).toContain('better_ccflare_decisions_total{why="strategy"} 2');
 });
 
 test("a bug is logged without more than its message", () => {

@@ -42,7 +42,7 @@ describe("the tap of a whole answer", () => {
   test("tells how much thinking upstream left out, as that of a stream does", async () => {
     const left = '"input_transformations":[{"type":"thinking_dropped"}]';
     const whole = createWholeTap(null);
-    whole.feed(Buffer.from(`{${left}}`));
+    void whole.feed(Buffer.from(`{${left}}`));
     expect((await whole.finish()).thinkingDropped).toBe(1);
     const stream = createStreamTap("gzip");
     const start = `event: message_start\ndata: {"type":"message_start","message":{${left}}}\n\n`;

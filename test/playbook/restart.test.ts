@@ -101,6 +101,33 @@ test("a process that dies loses neither a dead credential nor homes older than f
   await end(second);
 });
 
+test("answers that come together are saved together, and served ones are not saved at all", async () => {
+  const life = await live(join(root, "together"));
+  const { stage, storage } = life;
+  const saves: string[] = [];
+  const { save } = storage.poolState;
+  storage.poolState.save = (text) => {
+    saves.push(text);
+    return save(text);
+  };
+  stage.upstream.plan(OK, failing(401), failing(402));
+  await stage.serve(stage.call());
+  stage.clock.advance(1_000);
+  await turns(2);
+  expect(saves).toHaveLength(0);
+  await stage.serve(stage.call());
+  stage.clock.advance(99);
+  await turns(2);
+  expect(saves).toHaveLength(0);
+  stage.clock.advance(1);
+  await until(() => saves.length > 0, "the save");
+  await turns(5);
+  stage.clock.advance(1_000);
+  await turns(2);
+  expect(saves).toHaveLength(1);
+  await end(life);
+});
+
 test("an account that was removed is nobody's home", async () => {
   const life = await live(join(root, "removed"));
   const { stage } = life;
