@@ -207,6 +207,30 @@ describe("leaves home", () => {
     expect(scene.books.homes.find(talk, at(HOUR))?.accountId).toBe(cache1.id);
   });
 
+  test("with a dead cache not at all when the home is the best of its organization", () => {
+    const scene = sceneWith([other2, cache1, other1], home(other1));
+    scene.seconds = HOUR;
+    scene.learn(benched({ ...cache1, organization: null }, 2 * HOUR));
+    const others = new Set([cache1.id]);
+    expect(told(scene.choose({ conversation: talk, tried: others }))).toBe("home other1");
+  });
+
+  test("for a test of somebody's limit when nobody else is left", () => {
+    const scene = sceneWith([a, b], home(a));
+    scene.learn(benched(a, 3 * HOUR), throttled(b));
+    scene.seconds = 3;
+    const choice = scene.choose({ conversation: talk });
+    expect(told(choice)).toBe("probe b");
+    expect(choice).toMatchObject({ move: { from: a.id, setsHome: true } });
+  });
+
+  test("for the least full of the others when nobody has room", () => {
+    const scene = sceneWith([a, b, c], home(a));
+    scene.learn(benched(a, 3 * HOUR), requestsLeft(b, 0), requestsLeft(c, 0));
+    expect(told(scene.choose({ conversation: talk }))).toBe("wait all_full 0.6");
+    expect(told(scene.choose({ conversation: talk }, { maxWaitMs: durationMs(0) }))).toBe("home_moved b");
+  });
+
   test("and says what the move costs, and what was too dear", () => {
     const scene = sceneWith([a, b], home(a));
     scene.learn(benched(a, 3 * HOUR));

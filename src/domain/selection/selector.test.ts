@@ -293,73 +293,13 @@ describe("a ticket", () => {
   });
 });
 
-describe("with a thousand accounts", () => {
-  const many = Array.from({ length: 1_000 }, (_, index) => account(`n${String(index).padStart(4, "0")}`));
-  const [first, second] = many;
-
-  test("a list that is stale never yields an account that was benched since", () => {
-    const scene = createScene(many);
-    expect(told(scene.choose())).toBe("strategy n0000");
-    for (const one of many.slice(0, 500)) {
-      scene.learn(benched(one, 60));
-    }
-    expect(told(scene.choose())).toBe("strategy n0500");
-    for (const one of many.slice(500)) {
-      scene.learn(benched(one, 90));
-    }
-    expect(told(scene.choose())).toBe("wait all_rest 60");
-    scene.seconds = 60;
-    expect(told(scene.choose())).toBe("strategy n0000");
-  });
-
-  test("a list is made anew when an account changes", () => {
-    const scene = createScene(many);
-    scene.choose();
-    scene.accounts = many.map((one) => (one === first ? { ...one, isPaused: true } : one));
-    expect(told(scene.choose())).toBe("strategy n0001");
-    scene.accounts = many;
-    expect(told(scene.choose())).toBe("strategy n0000");
-  });
-
-  test("an account that others tried or may not use stays on the list for the rest", () => {
-    const scene = createScene(many);
-    scene.choose();
-    const tried = new Set(many.slice(0, 20).map(({ id }) => id));
-    expect(told(scene.choose({ tried }))).toBe("strategy n0020");
-    expect(told(scene.choose())).toBe("strategy n0000");
-  });
-
-  test("whoever was used sinks, so that a crowd spreads before any answer", () => {
-    const scene = createScene(many);
-    const names = Array.from(
-      { length: 300 },
-      (_, index) => scene.start({ conversation: conversation(`${index}`) }).name,
-    );
-    expect(new Set(names).size).toBe(300);
-  });
-
-  test("a model that one account lacks is looked for elsewhere, and others still go there", () => {
-    const scene = createScene(many);
-    if (first === undefined || second === undefined) throw new Error("Cannot test without accounts");
-    const on = subjectOf(first, MODEL, opus);
-    scene.learn({ type: "model_missing", on, model: MODEL, cause: "status 404", atMs: at(0) });
-    expect(told(scene.choose())).toBe("strategy n0001");
-    expect(told(scene.choose({ model: "claude-opus-4-1" }))).toBe("strategy n0000");
-  });
-
-  test("looks at few of them for one request", () => {
-    const scene = createScene(many);
-    scene.choose();
-    let looks = 0;
-    const shards = scene.pool.holds.shards;
-    const holds = {
-      get shards() {
-        looks += 1;
-        return shards;
-      },
-    };
-    scene.pool = { ...scene.pool, holds };
-    scene.choose();
-    expect(looks).toBeLessThanOrEqual(2);
-  });
+test("a request may start at an account that is gone by now", () => {
+  const scene = createScene([a]);
+  const choice = scene.choose();
+  scene.accounts = [b];
+  if (choice.kind !== "use") throw new Error("Cannot test without a choice");
+  const ticket = scene.selector.start(scene.question(), choice);
+  expect(scene.books.reservations.inFlightOf(a.id)).toBe(1);
+  scene.selector.settle(ticket, ended("served"), at(1));
+  expect(scene.books.reservations.inFlightOf(a.id)).toBe(0);
 });

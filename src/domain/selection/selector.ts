@@ -92,7 +92,7 @@ function start(inside: Inside, question: Question, use: Use): Ticket {
   const roster = rosterOf(inside, question.accounts);
   const entry = roster.find(use.account.id) ?? entryOf(use.account);
   const home = lodgingOf(inside.homes, roster, question);
-  const guest = home === null || home.entry === entry ? null : lodgingOf(inside.guests, roster, question);
+  const guest = use.move === null ? null : lodgingOf(inside.guests, roster, question);
   const warm = warmAt(question, [home, guest], entry);
   const on = { limitGroup: entry.limitGroup, accountId: entry.account.id, modelClass };
   return {
