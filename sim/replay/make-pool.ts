@@ -1,5 +1,5 @@
 import { type Account, accountId } from "../../src/domain/account/account.ts";
-import { durationMs, epochMs } from "../../src/kernel/time.ts";
+import { epochMs } from "../../src/kernel/time.ts";
 import type { BucketLimits, Credential, Organization, PlanLimits } from "./trace.ts";
 
 export const MAIN_UPSTREAM = "https://api.anthropic.com";
@@ -60,7 +60,7 @@ export function makeAccount(name: string, organization: Organization, workspace:
 export type PlanShape = {
   readonly fiveHourUsd: number;
   readonly sevenDayUsd: number;
-  /** Hours after the start at which a 5 h window resets. */
+  /** Hours after the start at which the running 5 h window ends; 0: none runs. */
   readonly resetsAfterHours: number;
   readonly weekEndsAfterHours?: number;
 };
@@ -68,8 +68,8 @@ export type PlanShape = {
 export function makePlan(shape: PlanShape): PlanLimits {
   return {
     fiveHourMicroUsd: shape.fiveHourUsd * 1_000_000,
-    fiveHourPhaseMs: durationMs(START_MS + shape.resetsAfterHours * HOUR_MS),
+    fiveHourResetMs: epochMs(START_MS + shape.resetsAfterHours * HOUR_MS),
     sevenDayMicroUsd: shape.sevenDayUsd * 1_000_000,
-    sevenDayPhaseMs: durationMs(START_MS + (shape.weekEndsAfterHours ?? 24) * HOUR_MS),
+    sevenDayResetMs: epochMs(START_MS + (shape.weekEndsAfterHours ?? 24) * HOUR_MS),
   };
 }

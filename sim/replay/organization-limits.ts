@@ -1,9 +1,9 @@
 import type { ModelClass } from "../../src/domain/account/account.ts";
 import { type LimitFacts, type LimitWindowFact, noLimitFacts } from "../../src/domain/ratelimit/limit-facts.ts";
 import { type EpochMs, epochMs } from "../../src/kernel/time.ts";
-import { createPlanWindow, type PlanWindow } from "./plan-window.ts";
+import { createFixedWindow, createWindowFromUse, type PlanWindow, type WindowShape } from "./plan-window.ts";
 import { createTokenBucket, type TokenBucket } from "./token-bucket.ts";
-import type { BucketLimits, Organization } from "./trace.ts";
+import type { BucketLimits, Organization, PlanLimits } from "./trace.ts";
 
 /** What a request asks of its organization. */
 export type Need = {
@@ -33,14 +33,12 @@ export interface OrganizationLimits {
 type Buckets = { readonly requests: TokenBucket; readonly input: TokenBucket; readonly output: TokenBucket };
 
 const HOUR_MS = 3_600_000;
-const FIVE_HOURS_MS = 5 * HOUR_MS;
-const SEVEN_DAYS_MS = 168 * HOUR_MS;
 /** A plan warns from here on. */
 const WARNING_RATIO = 0.9;
 
-export function createOrganizationLimits(organization: Organization): OrganizationLimits {
+export function createOrganizationLimits(organization: Organization, startMs: number): OrganizationLimits {
   const buckets = new Map(Object.entries(organization.buckets).map(([name, limits]) => [name, newBuckets(limits)]));
-  const windows = plansOf(organization);
+  const windows = plansOf(organization, startMs);
   const ramps = new Map<ModelClass, Ramp>();
 
   function rampOf(modelClass: ModelClass): Ramp {
@@ -51,7 +49,7 @@ export function createOrganizationLimits(organization: Organization): Organizati
 
   return {
     take(need, nowMs) {
-      const full = windows.filter((window) => window.used(nowMs) + need.planMicroUsd > window.limit);
+      const full = windows.filter((window) => need.planMicroUsd > window.left(nowMs));
       if (full.length > 0) {
         return { kind: "plan", waitMs: Math.max(...full.map((window) => window.resetAtMs(nowMs))) - nowMs, full };
       }
@@ -92,22 +90,16 @@ function newBuckets(limits: BucketLimits): Buckets {
   };
 }
 
-function plansOf({ plan }: Organization): readonly PlanWindow[] {
-  if (plan === null) return [];
-  return [
-    createPlanWindow({
-      name: "5h",
-      limit: plan.fiveHourMicroUsd,
-      spanMs: FIVE_HOURS_MS,
-      phaseMs: plan.fiveHourPhaseMs,
-    }),
-    createPlanWindow({
-      name: "7d",
-      limit: plan.sevenDayMicroUsd,
-      spanMs: SEVEN_DAYS_MS,
-      phaseMs: plan.sevenDayPhaseMs,
-    }),
-  ];
+function plansOf({ plan }: Organization, startMs: number): readonly PlanWindow[] {
+  return plan === null ? [] : [createWindowFromUse(fiveHours(plan)), createFixedWindow(sevenDays(plan), startMs)];
+}
+
+export function fiveHours(plan: PlanLimits): WindowShape {
+  return { name: "5h", limit: plan.fiveHourMicroUsd, spanMs: 5 * HOUR_MS, firstResetMs: plan.fiveHourResetMs };
+}
+
+export function sevenDays(plan: PlanLimits): WindowShape {
+  return { name: "7d", limit: plan.sevenDayMicroUsd, spanMs: 168 * HOUR_MS, firstResetMs: plan.sevenDayResetMs };
 }
 
 function bucketWait({ requests, input, output }: Buckets, need: Need, nowMs: number): number {
@@ -144,7 +136,7 @@ function bucketFacts(buckets: Buckets, nowMs: EpochMs): readonly LimitWindowFact
 
 function planFacts(windows: readonly PlanWindow[], refused: Grant | null, nowMs: EpochMs): readonly LimitWindowFact[] {
   return windows.map((window) => {
-    const usedRatio = window.used(nowMs) / window.limit;
+    const usedRatio = usedRatioOf(window, nowMs);
     const isFull = refused?.kind === "plan" && refused.full.includes(window);
     return {
       name: window.name,
@@ -158,13 +150,17 @@ function planFacts(windows: readonly PlanWindow[], refused: Grant | null, nowMs:
   });
 }
 
+function usedRatioOf(window: PlanWindow, nowMs: number): number {
+  return 1 - window.left(nowMs) / window.limit;
+}
+
 function unifiedFacts(windows: readonly PlanWindow[], refused: Grant | null, nowMs: EpochMs): LimitFacts["unified"] {
   if (windows.length === 0) return null;
   const fullest = windows.reduce((most, window) =>
-    window.used(nowMs) / window.limit > most.used(nowMs) / most.limit ? window : most,
+    usedRatioOf(window, nowMs) > usedRatioOf(most, nowMs) ? window : most,
   );
   const isRejected = refused?.kind === "plan";
-  const isLow = fullest.used(nowMs) / fullest.limit >= WARNING_RATIO;
+  const isLow = usedRatioOf(fullest, nowMs) >= WARNING_RATIO;
   return {
     status: isRejected ? "rejected" : isLow ? "allowed_warning" : "allowed",
     resetAtMs: epochMs(isRejected ? nowMs + refused.waitMs : fullest.resetAtMs(nowMs)),

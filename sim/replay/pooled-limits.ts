@@ -1,5 +1,6 @@
 import type { ModelClass } from "../../src/domain/account/account.ts";
-import { createPlanWindow, type PlanWindow } from "./plan-window.ts";
+import { fiveHours, sevenDays } from "./organization-limits.ts";
+import { createCreditWindow, createFixedWindow, type PlanWindow } from "./plan-window.ts";
 import { stormAt } from "./provider.ts";
 import { createTokenBucket, type TokenBucket } from "./token-bucket.ts";
 import type { BucketLimits, Organization, Trace } from "./trace.ts";
@@ -29,8 +30,6 @@ type Source = {
 };
 type Buckets = readonly [requests: TokenBucket, input: TokenBucket, output: TokenBucket];
 
-const FIVE_HOURS_MS = 5 * 3_600_000;
-const SEVEN_DAYS_MS = 168 * 3_600_000;
 /** While buckets refill. */
 const LOOK_AGAIN_MS = 250;
 /** While upstreams are out. */
@@ -60,27 +59,19 @@ function sourcesOf(trace: Trace, counted: CountedWindow): readonly Source[] {
   for (const { organization, diesAtMs } of trace.credentials) {
     const known = sources.get(organization.id);
     const diesMs = Math.max(known?.diesAtMs ?? 0, diesAtMs ?? Number.POSITIVE_INFINITY);
-    const fresh = { organization, window: windowOf(organization, counted), buckets: bucketsOf(organization) };
+    const fresh = {
+      organization,
+      window: windowOf(organization, counted, trace.startMs),
+      buckets: bucketsOf(organization),
+    };
     sources.set(organization.id, { ...(known ?? fresh), diesAtMs: diesMs });
   }
   return [...sources.values()];
 }
 
-function windowOf({ plan }: Organization, counted: CountedWindow): PlanWindow | null {
+function windowOf({ plan }: Organization, counted: CountedWindow, startMs: number): PlanWindow | null {
   if (plan === null) return null;
-  return counted === "5h"
-    ? createPlanWindow({
-        name: "5h",
-        limit: plan.fiveHourMicroUsd,
-        spanMs: FIVE_HOURS_MS,
-        phaseMs: plan.fiveHourPhaseMs,
-      })
-    : createPlanWindow({
-        name: "7d",
-        limit: plan.sevenDayMicroUsd,
-        spanMs: SEVEN_DAYS_MS,
-        phaseMs: plan.sevenDayPhaseMs,
-      });
+  return counted === "5h" ? createCreditWindow(fiveHours(plan)) : createFixedWindow(sevenDays(plan), startMs);
 }
 
 function bucketsOf({ buckets }: Organization): ReadonlyMap<string, Buckets> {
@@ -118,7 +109,7 @@ function splitted(sources: readonly Source[], work: Work, nowMs: number): readon
 function shareOf({ window, buckets }: Source, work: Work, nowMs: number): number {
   const [requests, input, output] = buckets.get(work.modelClass) ?? [];
   return Math.min(
-    window === null ? Number.POSITIVE_INFINITY : part(window.limit - window.used(nowMs), work.planMicroUsd),
+    window === null ? Number.POSITIVE_INFINITY : part(window.left(nowMs), work.planMicroUsd),
     requests === undefined ? Number.POSITIVE_INFINITY : part(requests.level(nowMs), 1),
     input === undefined ? Number.POSITIVE_INFINITY : part(input.level(nowMs), work.inputTokens),
     output === undefined ? Number.POSITIVE_INFINITY : part(output.level(nowMs), work.outputTokens),

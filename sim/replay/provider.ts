@@ -34,8 +34,8 @@ export type Refused = {
 
 type Site = { readonly credential: Credential; readonly limits: OrganizationLimits; readonly cache: PrefixCache };
 
-export function createProvider(trace: Pick<Trace, "credentials" | "storms">, seed: number): Provider {
-  const sites = sitesOf(trace.credentials);
+export function createProvider(trace: Pick<Trace, "credentials" | "storms" | "startMs">, seed: number): Provider {
+  const sites = sitesOf(trace);
   let sent = 0;
   return {
     send(request, accountId, nowMs) {
@@ -53,13 +53,13 @@ export function createProvider(trace: Pick<Trace, "credentials" | "storms">, see
   };
 }
 
-function sitesOf(credentials: readonly Credential[]): ReadonlyMap<AccountId, Site> {
+function sitesOf({ credentials, startMs }: Pick<Trace, "credentials" | "startMs">): ReadonlyMap<AccountId, Site> {
   const limitsOf = new Map<string, OrganizationLimits>();
   const cacheOf = new Map<string, PrefixCache>();
   return new Map(
     credentials.map((credential) => {
       const { organization, workspace, account } = credential;
-      const limits = limitsOf.get(organization.id) ?? createOrganizationLimits(organization);
+      const limits = limitsOf.get(organization.id) ?? createOrganizationLimits(organization, startMs);
       limitsOf.set(organization.id, limits);
       // Isolated per workspace, never shared across organizations (protocol.md, P24).
       const cacheName = `${organization.id}/${workspace}`;

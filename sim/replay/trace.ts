@@ -12,13 +12,14 @@ export type BucketLimits = {
 
 /**
  * Plan windows that cover every model, in micro-dollars at list prices. What the real ones count is not published; that
- * they go by price is an assumption. They reset at fixed instants: a phase, and then every 5 hours or 7 days.
+ * they go by price is an assumption. The 5 h window begins with the first use after the last one ended; the 7 d window
+ * resets at fixed instants.
  */
 export type PlanLimits = {
   readonly fiveHourMicroUsd: number;
-  readonly fiveHourPhaseMs: DurationMs;
+  readonly fiveHourResetMs: EpochMs;
   readonly sevenDayMicroUsd: number;
-  readonly sevenDayPhaseMs: DurationMs;
+  readonly sevenDayResetMs: EpochMs;
 };
 
 export type Organization = {

@@ -116,9 +116,9 @@ function byDay(hour: number): number {
   return Math.max(0.03, morning, afternoon);
 }
 
-const soloPlan = { fiveHourUsd: 34, sevenDayUsd: 1_500 };
-const dayPlan = { fiveHourUsd: 45, sevenDayUsd: 190 };
-const drainPlan = { fiveHourUsd: 75, sevenDayUsd: 3_000 };
+const soloPlan = { resetsAfterHours: 0, fiveHourUsd: 34, sevenDayUsd: 1_500 };
+const dayPlan = { fiveHourUsd: 60, sevenDayUsd: 300 };
+const drainPlan = { fiveHourUsd: 42, sevenDayUsd: 3_000 };
 const teamBuckets = { opus: buckets(500, 200, 40), haiku: buckets(500, 200, 40) };
 const fiftyBuckets = { opus: buckets(500, 200, 33), sonnet: buckets(500, 200, 33) };
 const stormBuckets = { opus: buckets(1_000, 200, 60), sonnet: buckets(1_000, 200, 60) };
@@ -130,9 +130,9 @@ export const TRACES = {
       "one person with many terminals, three plan accounts of three organizations; a long day needs more than all three hold",
     hours: 12,
     pool: [
-      { id: "plan-a", plan: makePlan({ ...soloPlan, resetsAfterHours: 1 }), workspaces: ["default"] },
-      { id: "plan-b", plan: makePlan({ ...soloPlan, resetsAfterHours: 2.5 }), workspaces: ["default"] },
-      { id: "plan-c", plan: makePlan({ ...soloPlan, resetsAfterHours: 4 }), workspaces: ["default"] },
+      { id: "plan-a", plan: makePlan(soloPlan), workspaces: ["default"] },
+      { id: "plan-b", plan: makePlan(soloPlan), workspaces: ["default"] },
+      { id: "plan-c", plan: makePlan(soloPlan), workspaces: ["default"] },
     ],
     work: [{ keys: 1, hours: 10, sessionsPerKey: 50, habits: [{ ...AT_A_KEYBOARD, cacheMs: HOUR_MS }] }],
   }),
@@ -160,7 +160,7 @@ export const TRACES = {
     hours: 168,
     pool: ["a", "b", "c", "d", "e"].map((name, index) => ({
       id: `week-${name}`,
-      plan: makePlan({ ...dayPlan, resetsAfterHours: index, weekEndsAfterHours: 24 + 30 * index }),
+      plan: makePlan({ ...dayPlan, resetsAfterHours: 0, weekEndsAfterHours: 24 + 30 * index }),
       workspaces: ["one", "one", "two", "two"],
     })),
     work: [{ keys: 10, hours: 166, sessionsPerKey: 18, slope: 0.1, habits: [AT_A_KEYBOARD], atHour: byDay }],
@@ -173,7 +173,7 @@ export const TRACES = {
       ...(index < 6
         ? { buckets: fiftyBuckets }
         : {
-            plan: makePlan({ fiveHourUsd: 40, sevenDayUsd: 1_000, resetsAfterHours: index - 5 }),
+            plan: makePlan({ fiveHourUsd: 40, sevenDayUsd: 1_000, resetsAfterHours: 0 }),
           }),
       workspaces: ["one", "one", "two", "two", "three"],
     })),
@@ -200,13 +200,13 @@ export const TRACES = {
   }),
   expiring: makeTrace("expiring", {
     summary: "four plan accounts whose 5 h windows end at different hours; what is left at a reset is lost",
-    hours: 24,
+    hours: 12,
     pool: [0.5, 1.5, 2.5, 4.5].map((resetsAfterHours, index) => ({
       id: `drain-${index + 1}`,
       plan: makePlan({ ...drainPlan, resetsAfterHours }),
       workspaces: ["default"],
     })),
-    work: [{ keys: 4, hours: 22, sessionsPerKey: 30, habits: [{ ...AT_A_KEYBOARD, cacheMs: HOUR_MS }], atHour: byDay }],
+    work: [{ keys: 4, hours: 11, sessionsPerKey: 14, habits: [{ ...AT_A_KEYBOARD, cacheMs: HOUR_MS }] }],
   }),
 } as const satisfies Readonly<Record<string, MakeTrace>>;
 
