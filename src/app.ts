@@ -88,12 +88,7 @@ async function assemble(parts: Parts): Promise<App> {
     ring: verifier,
     clock,
   });
-  const selection = createSelectionService({
-    store: storage.settings,
-    rule: { ...config.selection, maxWaitMs: config.queue.maxWaitMs },
-    strategyGivenBy: config.strategyGivenBy,
-  });
-  await selection.load();
+  const selection = await openSelection(parts);
   const plane: DataPlane = createDataPlane({
     rule: selection.rule,
     poolStore: storage.poolState,
@@ -168,6 +163,16 @@ async function addSampleAccount(accounts: AccountService, { credential, ...sampl
   if (!added.ok) {
     throw new Error(added.error.message);
   }
+}
+
+async function openSelection({ config, storage }: Parts): Promise<SelectionService> {
+  const selection = createSelectionService({
+    store: storage.settings,
+    rule: { ...config.selection, maxWaitMs: config.queue.maxWaitMs },
+    strategyGivenBy: config.strategyGivenBy,
+  });
+  await selection.load();
+  return selection;
 }
 
 type Services = {

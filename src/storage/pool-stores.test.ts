@@ -1,6 +1,6 @@
 import { Database } from "bun:sqlite";
 import { afterAll, afterEach, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Kysely } from "kysely";
@@ -93,6 +93,20 @@ describe("homes", () => {
     expect(kept).toContain("x1299");
     expect(kept).not.toContain("x599");
   });
+});
+
+test("nothing is written into a file that was moved away, and all into the one that is there", async () => {
+  const dataDir = freshDir();
+  const storage = await open(dataDir);
+  await storage.homes.save([home("before", 1)]);
+  const path = join(dataDir, "gateway.db");
+  renameSync(path, `${path}.away`);
+  // Not `rejects`: it waits without letting the answer of another thread in.
+  const refused = await storage.homes.save([home("meanwhile", 2)]).catch((cause: unknown) => cause);
+  expect(String(refused)).toStartWith("Error: Cannot keep the pool: ");
+  renameSync(`${path}.away`, path);
+  await storage.homes.save([home("after", 3)]);
+  expect(keysOf(await storage.homes.loadAll(10))).toEqual(["after", "before"]);
 });
 
 test("the pool's state is replaced whole, and there after a restart", async () => {
