@@ -115,6 +115,45 @@ describe("requests that wait for one account", () => {
     expect(sent(stage)).toEqual([waiting.id, newcomer.id]);
   });
 
+  test("wait for the outcome of the one that tests whether the limit is over", async () => {
+    const stage = createStage({ accounts: [account("a")], queue: ROOMY });
+    stage.upstream.plan(failing(429));
+    await stage.serve(stage.call());
+    const serving = Array.from({ length: 3 }, () => stage.serve(stage.call()));
+    await turns();
+    stage.clock.advance(3_000);
+    const probe = await stage.upstream.nth(1);
+    await turns(3);
+    expect(asked(stage)).toHaveLength(2);
+    expect(stage.rooms.queue.waiting).toBe(2);
+    stage.clock.advance(1_000);
+    stage.upstream.plan(OK, OK);
+    probe.reply(OK);
+    expect((await Promise.all(serving)).map(({ status }) => status)).toEqual([200, 200, 200]);
+    expect(
+      stage.settled
+        .slice(1)
+        .map(({ queueMs }) => queueMs / 1_000)
+        .toSorted(),
+    ).toEqual([3, 4, 4]);
+  });
+
+  test("go on with the test when the one that made it leaves", async () => {
+    const stage = createStage({ accounts: [account("a")], queue: ROOMY });
+    stage.upstream.plan(failing(429));
+    await stage.serve(stage.call());
+    const [prober, next] = [stage.call(), stage.call()];
+    const serving = [prober, next].map((call) => stage.serve(call));
+    await turns();
+    stage.clock.advance(3_000);
+    await stage.upstream.nth(1);
+    await turns(3);
+    expect(stage.rooms.queue.waiting).toBe(1);
+    stage.upstream.plan(OK);
+    prober.leave();
+    expect((await serving[1])?.status).toBe(200);
+  });
+
   test("are told why, for those that are refused", async () => {
     const stage = createStage({ accounts: [account("a")], queue: { maxWaitMs: 20_000, maxWaiting: 0 } });
     stage.upstream.plan(limitedFor(10), limitedFor(60));
