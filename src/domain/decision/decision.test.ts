@@ -107,6 +107,7 @@ describe("a decision", () => {
     const long = decodeDecision(encodeDecision({ strategy: "session", conversation: null, steps: waits }));
     expect(long?.steps).toEqual([...waits.slice(0, 11), ...waits.slice(-1)]);
     expect(long?.droppedSteps).toBe(8);
+    expect(long === null ? null : decodeDecision(encodeDecision(long))).toEqual(long);
   });
 
   test("stays bounded and readable whatever the words are", () => {

@@ -283,6 +283,20 @@ describe("a spill", () => {
   });
 });
 
+test("an account with the same cache is better than the host of the last spill", () => {
+  const [in1, twin] = ["in1", "twin"].map((name) => account(name, { organization: "one" }));
+  if (in1 === undefined || twin === undefined) throw new Error("Cannot test without accounts");
+  const pausedTwin = { ...twin, isPaused: true };
+  const scene = sceneWith([b, in1, pausedTwin], home(in1, { cacheMs: oneHour }));
+  scene.learn({ ...benched(in1, 10 * MINUTE), type: "parked" } as PoolEvent);
+  const { name, ticket } = scene.start({ conversation: talk });
+  expect(name).toBe("b");
+  scene.selector.settle(ticket, ended("served", usage({ cacheWrite5mTokens: 60_000 })), at(1));
+  expect(told(scene.choose({ conversation: talk }))).toBe("spill b");
+  scene.accounts = [b, in1, twin];
+  expect(told(scene.choose({ conversation: talk }))).toBe("spill twin");
+});
+
 describe("full limits", () => {
   test("let a conversation wait for its home when moving costs more", () => {
     const scene = sceneWith([a, b], home(a));
@@ -305,5 +319,13 @@ describe("full limits", () => {
     expect(told(scene.choose({ conversation: talk, demand }))).toBe("home a");
     scene.books.homes.set(talk, home(a, { prefixTokens: 1_000 }));
     expect(told(scene.choose({ conversation: talk, demand }))).not.toBe("home a");
+  });
+
+  test("count all of it when the cache is dead", () => {
+    const scene = sceneWith([a, b], home(a));
+    scene.seconds = 10 * MINUTE;
+    scene.learn(said(a, { "input-tokens-limit": "100000", "input-tokens-remaining": "5000" }, 10 * MINUTE));
+    const choice = scene.choose({ conversation: talk, demand: { inputTokens: 61_000, outputTokens: 0 } });
+    expect(told(choice)).toBe("home_moved b");
   });
 });

@@ -13,17 +13,14 @@ export type Away = {
 
 export type Clock = { readonly nowMs: EpochMs; readonly waitedMs: DurationMs };
 
-/**
- * Is waiting for the home cheaper than the cheapest move that is possible now? Without a price there is nothing to wait
- * for, whatever an hour is worth.
- */
+/** Is waiting for the home cheaper than the cheapest move that is possible now? Nobody waits to save nothing. */
 export function isWorthWaiting(
   { away, priceMicroUsd }: { readonly away: Away; readonly priceMicroUsd: number },
   rule: SelectionRule,
   clock: Clock,
 ): boolean {
   const { untilMs } = away;
-  if (untilMs === null || !(priceMicroUsd > 0)) {
+  if (untilMs === null) {
     return false;
   }
   const patience = patienceMs(priceMicroUsd, rule.waitPriceUsdPerHour);

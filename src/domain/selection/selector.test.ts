@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { durationMs } from "../../kernel/time.ts";
 import type { Account } from "../account/account.ts";
 import type { PoolEvent } from "../pool/pool-event.ts";
-import { subjectOf } from "../pool/pool-event.ts";
+import { resetAccount, subjectOf } from "../pool/pool-event.ts";
 import type { Question, SelectionRule } from "./choice.ts";
 import {
   account,
@@ -18,6 +18,7 @@ import {
   originDown,
   planUsed,
   requestsLeft,
+  said,
   throttled,
   told,
   usage,
@@ -242,13 +243,39 @@ describe("a moved home", () => {
     expect(scene.books.homes.find(talk, at(1))).toEqual(home(a));
     const first = scene.start({ conversation: talk });
     const second = scene.start({ conversation: talk });
-    scene.selector.settle(first.ticket, ended("served", usage({ cacheWrite5mTokens: 60_000 })), at(2));
-    scene.selector.settle(second.ticket, ended("failed"), at(3));
+    scene.selector.settle(second.ticket, ended("served", usage({ cacheWrite5mTokens: 60_000 })), at(2));
+    scene.selector.settle(first.ticket, ended("failed"), at(3));
     expect(scene.books.homes.find(talk, at(3))).toEqual(home(b));
   });
 });
 
+describe("that nobody can serve", () => {
+  test("is forgotten as soon as the pool learns something", () => {
+    const scene = createScene([a]);
+    scene.learn(benched(a, 60));
+    expect(told(scene.choose())).toBe("wait all_rest 60");
+    scene.learn(resetAccount(a));
+    expect(told(scene.choose())).toBe("strategy a");
+  });
+
+  test("holds for nobody else when it was so because of what one request had tried", () => {
+    const scene = createScene([a]);
+    scene.learn(originDown(a));
+    expect(told(scene.choose({ tried: new Set([a.id]) }))).toBe("wait all_rest 30");
+    expect(told(scene.choose())).toBe("last_origin a");
+  });
+});
+
 describe("a ticket", () => {
+  test("reserves what its home does not have in the cache", () => {
+    const scene = createScene([a]);
+    scene.books.homes.set(talk, home(a));
+    scene.learn(said(a, { "input-tokens-limit": "100000", "input-tokens-remaining": "100000" }));
+    scene.start({ conversation: talk, demand: { inputTokens: 61_000, outputTokens: 0 } });
+    expect(told(scene.choose({ demand: { inputTokens: 99_000, outputTokens: 0 } }))).toBe("strategy a");
+    expect(told(scene.choose({ demand: { inputTokens: 99_500, outputTokens: 0 } }))).toContain("wait all_full");
+  });
+
   test("holds a reservation until it is settled, once", () => {
     const scene = createScene([a, b]);
     const { ticket } = scene.start();

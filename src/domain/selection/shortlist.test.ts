@@ -38,6 +38,12 @@ test("an account that others tried or may not use stays on the list for the rest
   expect(told(scene.choose())).toBe("strategy n0000");
 });
 
+test("accounts take turns in the very order of a small pool", () => {
+  const scene = createScene(many);
+  const names = Array.from({ length: 50 }, () => scene.start({}, { strategy: "round-robin" }).name);
+  expect(names).toEqual(many.slice(0, 50).map(({ name }) => name));
+});
+
 test("whoever was used sinks, so that a crowd spreads before any answer", () => {
   const scene = createScene(many);
   const names = Array.from({ length: 300 }, (_, index) => scene.start({ conversation: conversation(`${index}`) }).name);

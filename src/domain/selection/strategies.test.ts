@@ -83,6 +83,15 @@ describe("each strategy has its order", () => {
     expect(servedBy(createScene([a, b, c]), "round-robin", 7).join("")).toBe("abcabca");
   });
 
+  test("requests under way decide when the shares are equal", () => {
+    const scene = createScene([a, b]);
+    scene.learn(planUsed(a, 1), planUsed(b, 1));
+    const [first, second] = [scene.start(), scene.start()];
+    expect(first.name + second.name).toBe("ab");
+    scene.selector.settle(first.ticket, ended("served"), at(0));
+    expect(scene.start().name).toBe("a");
+  });
+
   test("requests under way put a new conversation elsewhere before any answer comes", () => {
     const scene = createScene([a, b, c]);
     const started = ["one", "two", "three"].map((name) => scene.start({ conversation: conversation(name) }).name);

@@ -16,8 +16,8 @@ const SCORES: Readonly<Record<StrategyName, Score>> = {
 const RANK_ORDER: Readonly<Record<Rank, number>> = { ready: 0, soft: 1, slow: 2, probe: 0, full: 0 };
 
 /**
- * Does `left` go before `right`? Accounts with room go first, then those that would be probes, then full ones. Among
- * those with room a tier (equal priority) is left only when nobody in it is one of them. Never equal: positions differ.
+ * Does `left` go before `right`? For accounts that are all with room, all probes or all full. A tier (equal priority) is
+ * left only when nobody in it is there. Never equal: positions differ.
  */
 export function goesBefore(left: Standing, right: Standing, strategy: StrategyName): boolean {
   return compareStandings(left, right, strategy) < 0;
@@ -27,7 +27,6 @@ export function goesBefore(left: Standing, right: Standing, strategy: StrategyNa
 export function compareStandings(left: Standing, right: Standing, strategy: StrategyName): number {
   const score = SCORES[strategy];
   return (
-    group(left) - group(right) ||
     (left.fullUntilMs ?? 0) - (right.fullUntilMs ?? 0) ||
     left.entry.account.priority - right.entry.account.priority ||
     RANK_ORDER[left.rank] - RANK_ORDER[right.rank] ||
@@ -41,10 +40,6 @@ export function compareStandings(left: Standing, right: Standing, strategy: Stra
 /** May it serve without a second thought: usable, with room, and no probe. */
 export function hasRoom({ rank }: Standing): boolean {
   return rank !== "probe" && rank !== "full";
-}
-
-function group({ rank }: Standing): number {
-  return rank === "full" ? 2 : rank === "probe" ? 1 : 0;
 }
 
 /** Infinity minus infinity would be no number. */
