@@ -135,6 +135,8 @@ describe("account", () => {
   });
 
   test("a paused account is skipped until it is resumed", async () => {
+    // By the default strategy a conversation stays where it went.
+    expect((await gateway.cli(["strategy", "set", "priority"])).code).toBe(0);
     expect((await gateway.cli(["account", "pause", "main"])).stdout).toContain("it is paused");
     const asked = main.requests.length;
     expect(await servedBy()).toBe("spare");
