@@ -28,6 +28,16 @@ export function bestOf(asking: Asking, circle: Circle, accept: Accept): Standing
   return lists.bestOf(view, circle, how) ?? survey(view, circle.entries, how).best;
 }
 
+/** The best of a circle among those that come first; null when nobody of them is accepted, whoever else there may be. */
+// hot path
+export function firstOf(asking: Asking, circle: Circle, accept: Accept): Standing | null {
+  const { view, rule, lists } = asking;
+  const how = { strategy: rule.strategy, accept };
+  return circle.entries.length <= SMALL_CIRCLE
+    ? survey(view, circle.entries, how).best
+    : lists.bestOf(view, circle, how);
+}
+
 /** Everyone, looked at one by one. */
 export function surveyAll(asking: Asking): Survey {
   const { view, rule, roster, rest } = asking;

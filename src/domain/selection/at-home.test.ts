@@ -215,6 +215,33 @@ describe("leaves home", () => {
     expect(told(scene.choose({ conversation: talk, tried: others }))).toBe("home other1");
   });
 
+  describe("for a better tier that has room again", () => {
+    const spare = account("spare", { priority: 200 });
+
+    test.each<[what: string, lives: Home, seconds: number, expected: string]>([
+      ["when nothing was ever cached there", home(spare, { prefixTokens: 0 }), 1, "home_moved a"],
+      ["not while its cache lives", home(spare), 1, "home spare"],
+      ["not to another organization when its cache is dead: its thinking is bound", home(spare), HOUR, "home spare"],
+    ])("%s", (_what, lives, seconds, expected) => {
+      const scene = sceneWith([a, spare], lives);
+      scene.seconds = seconds;
+      expect(told(scene.choose({ conversation: talk }))).toBe(expected);
+    });
+
+    test("inside its organization when its cache is dead", () => {
+      const mine = account("mine", { organization: "org" });
+      const ours = account("ours", { organization: "org", workspace: "w", priority: 200 });
+      const scene = sceneWith([mine, ours], home(ours));
+      scene.seconds = HOUR;
+      expect(told(scene.choose({ conversation: talk }))).toBe("home_moved mine");
+    });
+
+    test("not against the rule that keeps conversations in their organization", () => {
+      const scene = sceneWith([a, spare], home(spare, { prefixTokens: 0 }));
+      expect(told(scene.choose({ conversation: talk }, { crossOrganization: "never" }))).toBe("home spare");
+    });
+  });
+
   test("for a test of somebody's limit when nobody else is left", () => {
     const scene = sceneWith([a, b], home(a));
     scene.learn(benched(a, 3 * HOUR), throttled(b));

@@ -1,7 +1,7 @@
 import { assertNever } from "../../kernel/result.ts";
 import { isCacheAlive, type MoveKind, movePriceMicroUsd } from "../affinity/move.ts";
 import { lastResort, useOf } from "./anew.ts";
-import { type Asking, bestOf, surveyAll } from "./asking.ts";
+import { type Asking, bestOf, firstOf, surveyAll } from "./asking.ts";
 import type { Choice, Move, Use } from "./choice.ts";
 import { type Away, isSpill, isWorthWaiting } from "./home-rule.ts";
 import { type Lodging, warmth } from "./lodging.ts";
@@ -28,7 +28,7 @@ const KINDS: readonly MoveKind[] = ["same_cache", "same_organization", "other_or
 const KINDS_AT_HOME: readonly MoveKind[] = ["same_cache", "same_organization"];
 
 /**
- * The home, if it has room. With a dead cache any account of its organization is as good: thinking is bound to the
+ * The home, if it has room. With nothing in its cache it gives way to an account of a better tier. With a dead cache any account of its organization is as good: thinking is bound to the
  * organization (protocol P21, P22). Else wait for it, or leave it, whatever is cheaper.
  * @param guest where the conversation was served last while it was away from home
  */
@@ -40,6 +40,11 @@ export function chooseForHome(asking: Asking, lodging: Lodging, guest: Lodging |
   const isTried = view.question.tried.has(entry.account.id);
   const circle = roster.organizationOf(entry);
   const isAlive = isCacheAlive(home, view.question.nowMs);
+  const better = isAlive && home.prefixTokens > 0 ? null : betterTier(asking, lodging);
+  if (better !== null) {
+    const move = { from: entry.account.id, kind: kindOf(entry, better), priceMicroUsd: 0, homeReturnsAtMs: null };
+    return useOf(asking, better, { why: "home_moved", move: { ...move, setsHome: true } });
+  }
   if (now.usable && hasRoom(now) && !isTried && (isAlive || circle.entries.length === 1)) {
     return useOf(asking, entry, { why: "home", move: null });
   }
@@ -50,6 +55,24 @@ export function chooseForHome(asking: Asking, lodging: Lodging, guest: Lodging |
   const away = awayOf(now, isTried);
   const leaving: Leaving = { asking, lodging, guest, now, isTried, away };
   return near === null ? leave(leaving) : go(leaving, targetOf(leaving, near.entry), null);
+}
+
+/**
+ * Where the operator wants the conversation, once it may be there again: a lower tier was only for the while. One that
+ * had a cache has thinking too, and stays in its organization.
+ */
+// hot path
+function betterTier(asking: Asking, { home, entry }: Lodging): Entry | null {
+  const { roster, rule } = asking;
+  const { priority } = entry.account;
+  const best = roster.all.entries[0];
+  if (best === undefined || best.account.priority >= priority) {
+    return null;
+  }
+  const isFree = home.prefixTokens === 0 && rule.crossOrganization === "allow";
+  const isAllowed: Accept = (other) =>
+    other.account.priority < priority && (isFree || KINDS_AT_HOME.includes(kindOf(entry, other)));
+  return firstOf(asking, roster.all, isAllowed)?.entry ?? null;
 }
 
 function awayOf(now: Standing | Unusable, isTried: boolean): Away {

@@ -206,6 +206,16 @@ describe("a new conversation", () => {
     expect(scene.start({ conversation: conversation("other") }).name).not.toBe(first.name);
   });
 
+  test("takes turns among accounts of which no limit is known", () => {
+    const scene = createScene([a, b, c]);
+    const homes = ["1", "2", "3", "4"].map((name) => {
+      const { name: server, ticket } = scene.start({ conversation: conversation(name) });
+      scene.selector.settle(ticket, ended("served"), at(1));
+      return server;
+    });
+    expect(homes).toEqual(["a", "b", "c", "a"]);
+  });
+
   test("learns from the answer what its home has in the cache", () => {
     const scene = createScene([a]);
     const { ticket } = scene.start({ conversation: talk });
@@ -245,7 +255,8 @@ describe("a moved home", () => {
     const second = scene.start({ conversation: talk });
     scene.selector.settle(second.ticket, ended("served", usage({ cacheWrite5mTokens: 60_000 })), at(2));
     scene.selector.settle(first.ticket, ended("failed"), at(3));
-    expect(scene.books.homes.find(talk, at(3))).toEqual(home(b));
+    // c, since b had its turn.
+    expect(scene.books.homes.find(talk, at(3))).toEqual(home(c));
   });
 });
 

@@ -33,6 +33,8 @@ export function compareStandings(left: Standing, right: Standing, strategy: Stra
     difference(score(left), score(right)) ||
     left.usedRatio - right.usedRatio ||
     left.inFlight - right.inFlight ||
+    // Accounts of which no limit is known are all used alike: take turns.
+    left.startedShare - right.startedShare ||
     left.entry.position - right.entry.position
   );
 }
