@@ -70,6 +70,8 @@ test("docs/guide/operate.md names every metric of the gateway", async () => {
     accountsByState: () => ({ ready: 0, limited: 0, paused: 0, needs_reauth: 0, dead: 0 }),
     ledgerLag: () => ({ pendingEntries: 0, oldestPendingMs: null, droppedEntries: 0 }),
     droppedLogLines: () => 0,
+    refusedRetries: () => 0,
+    knownHomes: () => 0,
   });
   const names = matchesIn(await metrics.render(), /^# TYPE (better_ccflare_\w+) /gm);
   expect(names.length).toBeGreaterThan(10);
