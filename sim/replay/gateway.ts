@@ -1,67 +1,26 @@
-import { clientKeyId } from "../../src/domain/access/client-key-id.ts";
-import type { Account, AccountId } from "../../src/domain/account/account.ts";
+import type { Account } from "../../src/domain/account/account.ts";
 import { limitGroupOf } from "../../src/domain/account/account.ts";
-import { conversationOf } from "../../src/domain/affinity/conversation.ts";
 import { createHomeBook } from "../../src/domain/affinity/home-book.ts";
 import { judge, type Verdict } from "../../src/domain/failover/judge.ts";
 import type { AttemptOutcome } from "../../src/domain/failover/outcome.ts";
-import { createRetryBudget, type RetryBudget } from "../../src/domain/failover/retry-budget.ts";
+import { createRetryBudget } from "../../src/domain/failover/retry-budget.ts";
 import { createLatencyBook } from "../../src/domain/pool/latency-book.ts";
 import type { PoolEvent } from "../../src/domain/pool/pool-event.ts";
-import { applyPoolEvents, availability, emptyPool, type PoolState } from "../../src/domain/pool/pool-state.ts";
+import { applyPoolEvents, availability, emptyPool } from "../../src/domain/pool/pool-state.ts";
 import { createReservationBook } from "../../src/domain/pool/reservation-book.ts";
-import type { Choice, Question, SelectionRule, Use } from "../../src/domain/selection/choice.ts";
-import { createSelector, type Selector, type Ticket } from "../../src/domain/selection/selector.ts";
-import { durationMs, type EpochMs, elapsed, epochMs } from "../../src/kernel/time.ts";
-import type { Agenda } from "./agenda.ts";
-import type { Chance } from "./chance.ts";
-import type { Desk, Reply } from "./client.ts";
+import type { Choice, Question, Use } from "../../src/domain/selection/choice.ts";
+import { createSelector, type Ticket } from "../../src/domain/selection/selector.ts";
+import { type EpochMs, elapsed, epochMs } from "../../src/kernel/time.ts";
+import type { Desk } from "./client.ts";
 import { GATEWAY_DEFAULTS } from "./gateway-defaults.ts";
-import type { Meter } from "./meter.ts";
-import { type Provider, type ProviderAnswer, type Refused, type Served, statedReturn } from "./provider.ts";
-import type { ReplayRequest } from "./request.ts";
-import type { Credential } from "./trace.ts";
-import { createWaitingRoom, type Ticking, type WaitingRoom } from "./waiting-room.ts";
+import { type ProviderAnswer, type Refused, type Served, statedReturn } from "./provider.ts";
+import { createWaitingRoom } from "./waiting-room.ts";
+import { type GatewaySetup, type Inside, isExtraPaid, newWalk, questionOf, type Walk } from "./walk.ts";
 
 /** To the upstream and back, for an answer that is an error. */
 const REFUSAL_MS = 120;
 /** A gateway's own refusal never names a longer wait: clients stop retrying then (protocol.md, P32). */
 const LONGEST_RETRY_AFTER_MS = 60_000;
-
-export type GatewaySetup = {
-  readonly agenda: Agenda;
-  readonly provider: Provider;
-  readonly meter: Meter;
-  readonly credentials: readonly Credential[];
-  readonly rule: SelectionRule;
-  readonly chance: Chance;
-};
-
-/** One client request under way, as `Seeking` in src/gateway/seek.ts. */
-type Walk = {
-  readonly inside: Inside;
-  readonly request: ReplayRequest;
-  readonly reply: (reply: Reply) => void;
-  readonly arrivedAtMs: EpochMs;
-  readonly conversation: Question["conversation"];
-  readonly tried: Set<AccountId>;
-  readonly place: Ticking;
-  attempts: number;
-  waitedMs: number;
-  triedSameOrigin: number;
-  again: Account | null;
-  isPaid: boolean;
-  rejected: Refused | null;
-};
-
-type Inside = GatewaySetup & {
-  readonly selector: Selector;
-  readonly retryBudget: RetryBudget;
-  readonly room: WaitingRoom;
-  readonly accounts: readonly Account[];
-  readonly credentialOf: ReadonlyMap<AccountId, Credential>;
-  pool: PoolState;
-};
 
 /**
  * A gateway over virtual time: the real selector, books, judge, pool law, retry budget and waiting lanes. What is
@@ -90,28 +49,6 @@ export function createReplayGateway(setup: GatewaySetup): Desk {
   };
 }
 
-function newWalk(inside: Inside, request: ReplayRequest, reply: Walk["reply"]): Walk {
-  const { session, modelClass } = request;
-  const keyId = clientKeyId(session.clientKey);
-  const { conversationId: sessionId, requestClass } = session;
-  const facts = { clientKeyId: keyId, modelClass, sessionId, userId: null, prefixHash: () => null };
-  return {
-    inside,
-    request,
-    reply,
-    arrivedAtMs: inside.agenda.nowMs,
-    conversation: conversationOf(facts)?.key ?? null,
-    tried: new Set(),
-    place: inside.room.enter({ lane: modelClass, requestClass, keyId }),
-    attempts: 0,
-    waitedMs: 0,
-    triedSameOrigin: 0,
-    again: null,
-    isPaid: false,
-    rejected: null,
-  };
-}
-
 function step(walk: Walk): void {
   const { inside } = walk;
   const question = questionOf(walk);
@@ -127,21 +64,6 @@ function step(walk: Walk): void {
   }
 }
 
-function questionOf({ inside, request, tried, conversation, waitedMs }: Walk): Question {
-  const { session, modelClass, promptTokens } = request;
-  return {
-    accounts: inside.accounts,
-    pool: inside.pool,
-    model: session.model,
-    modelClass,
-    nowMs: inside.agenda.nowMs,
-    tried,
-    conversation,
-    demand: { inputTokens: promptTokens, outputTokens: session.maxTokens },
-    waitedMs: durationMs(waitedMs),
-  };
-}
-
 function takeAgain(walk: Walk, question: Question): Use | null {
   const { inside } = walk;
   const account = walk.again;
@@ -152,13 +74,24 @@ function takeAgain(walk: Walk, question: Question): Use | null {
   return isLeft ? { kind: "use", account, onStart: [], why: "retry", move: null } : null;
 }
 
+/** As src/gateway/wait-for-room.ts: upstream's own answer, once there is one, is better than to wait for nobody. */
 function noneNow(walk: Walk, choice: Exclude<Choice, Use>): void {
-  const isWorthIt = walk.rejected === null || (choice.kind === "wait" && choice.why !== "all_rest");
+  const { inside, rejected } = walk;
+  const isWorthIt = choice.kind === "wait" && (rejected === null || choice.why === "all_full" || choice.move !== null);
   if (choice.kind === "wait" && isWorthIt && (walk.attempts === 0 || isExtraPaid(walk))) {
     wait(walk, choice.untilMs, choice.why === "home_returns" ? "own" : "lack");
+  } else if (choice.kind === "none" && rejected === null && isProbing(walk)) {
+    wait(walk, epochMs(inside.agenda.nowMs + inside.rule.maxWaitMs - walk.waitedMs), "lack");
   } else {
     refuse(walk, choice.kind === "wait" ? choice.untilMs : choice.returnsAtMs);
   }
+}
+
+/** One request is testing a limit right now: its outcome is near. */
+function isProbing(walk: Walk): boolean {
+  const { inside } = walk;
+  const hasTime = walk.waitedMs < inside.rule.maxWaitMs;
+  return hasTime && inside.selector.explain(questionOf(walk)).some(({ reason }) => reason === "probing");
 }
 
 function wait(walk: Walk, untilMs: EpochMs, kind: "turn" | "own" | "lack"): void {
@@ -267,12 +200,6 @@ function judged(walk: Walk, account: Account, answer: Pick<ProviderAnswer, "stat
   });
 }
 
-function isExtraPaid(walk: Walk): boolean {
-  const { inside } = walk;
-  walk.isPaid ||= inside.retryBudget.take(inside.agenda.nowMs);
-  return walk.isPaid;
-}
-
 function learn(inside: Inside, events: readonly PoolEvent[]): void {
   inside.pool = applyPoolEvents(inside.pool, events);
 }
@@ -286,8 +213,10 @@ type Arrived<Answer> = {
   readonly sentAtMs: EpochMs;
 };
 
+const MOVES_TRAFFIC: ReadonlySet<PoolEvent["type"]> = new Set(["benched", "throttled", "parked", "credential_refused"]);
+
 function hasLimited({ learn }: Verdict): boolean {
-  return learn.some(({ type }) => type === "benched" || type === "throttled" || type === "parked");
+  return learn.some(({ type }) => MOVES_TRAFFIC.has(type));
 }
 
 function byPriorityThenName(left: Account, right: Account): number {
