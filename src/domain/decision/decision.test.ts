@@ -7,6 +7,7 @@ import type { Move } from "../selection/choice.ts";
 import type { Skip } from "../selection/plan.ts";
 import { STRATEGIES } from "../selection/strategy-name.ts";
 import { type Decision, type DecisionStep, encodeDecision } from "./decision.ts";
+import { MAX_WORD_CHARACTERS } from "./decision-code.ts";
 import { decodeDecision } from "./decode-decision.ts";
 import { explainDecision } from "./explain-decision.ts";
 
@@ -195,4 +196,40 @@ describe("a text that is no decision", () => {
       ),
     );
   });
+});
+
+describe("the record of one plain attempt", () => {
+  const id = "0199b7a2-6c3e-7e10-9d1f-2f4b8c6d5e4f";
+  const plain = (account: string): Decision => ({
+    strategy: "session",
+    conversation: "session_id",
+    steps: [
+      {
+        kind: "tried",
+        accountId: accountId(account),
+        why: "home",
+        move: null,
+        skips: [],
+        skipCount: 0,
+        reason: "served",
+        status: 200,
+        cause: null,
+      },
+    ],
+  });
+
+  test("is written as every other", () => {
+    const words = `"w":["${id}","home","served"]`;
+    const expected = `{"v":1,"s":"session","c":"session_id","b":0,${words},"t":[[0,0,1,2,200,null,null,[],0]]}`;
+    expect(encodeDecision(plain(id))).toBe(expected);
+    expect(JSON.stringify(JSON.parse(expected))).toBe(expected);
+  });
+
+  test.each([id, "home", "served", 'a"-b', "a\\-b", "A-b", "", "a-\u{1f600}", `${"a".repeat(16)}-${"b".repeat(90)}`])(
+    "comes back whatever the id is: %j",
+    (name) => {
+      const kept = name.slice(0, MAX_WORD_CHARACTERS);
+      expect(decodeDecision(encodeDecision(plain(name)))).toEqual(plain(kept));
+    },
+  );
 });

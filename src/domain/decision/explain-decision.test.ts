@@ -89,6 +89,13 @@ test("tells of a refusal, and of steps that were not kept", () => {
   ]);
 });
 
+test("tells that the budget for extra requests was spent", () => {
+  const refused: DecisionStep = { kind: "refused", code: "retry_budget", skips: [], skipCount: 0, untilMs: null };
+  expect(told([served, refused]).at(-1)).toBe(
+    "No other account was tried: the gateway's budget for extra requests is spent (retry.budgetRatio).",
+  );
+});
+
 test.each([
   [0, "$0.00"],
   [900, "$0.0009"],

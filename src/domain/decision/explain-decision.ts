@@ -72,7 +72,9 @@ function stepSentences(step: DecisionStep, nameOf: NameOf): readonly string[] {
     default:
       return [
         ...skipSentences(step, nameOf),
-        `Refused with ${step.code}.${step.untilMs === null ? "" : ` The first account is back at ${toRfc3339(step.untilMs)}.`}`,
+        step.code === "retry_budget"
+          ? "No other account was tried: the gateway's budget for extra requests is spent (retry.budgetRatio)."
+          : `Refused with ${step.code}.${step.untilMs === null ? "" : ` The first account is back at ${toRfc3339(step.untilMs)}.`}`,
       ];
   }
 }

@@ -1,6 +1,6 @@
 import { isCount } from "../usage/merge-usage.ts";
 import { textMemberOf } from "./json-member.ts";
-import { type ByteSpan, createTopLevelScanner, parseMember, type ScanResult } from "./json-scan.ts";
+import { type ByteSpan, createTopLevelScanner, parseMember, type ScannedMember, type ScanResult } from "./json-scan.ts";
 
 /**
  * duplicate_model: `model` occurs more than once, so that two parsers may read two models. not_an_object: the body is
@@ -59,7 +59,7 @@ function factsOf(scan: ScanResult): RequestFacts {
     isStream: parseMember(stream) === true,
     // Parsed when asked for: most requests never are.
     get maxTokens() {
-      return tokensOf(parseMember(maxTokens));
+      return plainCount(maxTokens) ?? tokensOf(parseMember(maxTokens));
     },
     get userId() {
       return textMemberOf(parseMember(metadata), "user_id");
@@ -73,6 +73,23 @@ function problemOf(isWellFormed: boolean, modelCount: number, model: string | nu
   if (!isWellFormed) return "not_an_object";
   if (modelCount > 1) return "duplicate_model";
   return modelCount === 1 && model === null ? "model_not_a_string" : null;
+}
+
+const MAX_PLAIN_DIGITS = 9;
+const ZERO = 0x30;
+
+/** Digits alone, as nearly every request has them; null for what JSON may write otherwise. */
+// hot path
+function plainCount(member: ScannedMember | undefined): number | null {
+  const digits = member?.value;
+  if (!(digits instanceof Uint8Array) || digits.length > MAX_PLAIN_DIGITS || digits[0] === ZERO) return null;
+  let count = 0;
+  for (let at = 0; at < digits.length; at += 1) {
+    const digit = (digits[at] ?? 0) - ZERO;
+    if (digit < 0 || digit > 9) return null;
+    count = count * 10 + digit;
+  }
+  return digits.length === 0 ? null : count;
 }
 
 function tokensOf(value: unknown): number | null {
