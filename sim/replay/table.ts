@@ -68,11 +68,29 @@ function textOfTrace(result: TraceResult): string {
   return [`${result.trace.name}: ${result.trace.summary}`, headOf(result), ...lines, ""].join("\n");
 }
 
+/** How the default does with other sessions: the first refusal is one request's luck, and a single seed says little. */
+export function seedsMarkdownOf(bySeed: readonly (readonly TraceResult[])[]): string {
+  const names = bySeed[0]?.map(({ trace }) => trace.name) ?? [];
+  const rows = names.map((name) => {
+    const results = bySeed.map((results) => results.find(({ trace }) => trace.name === name));
+    const cells = results.map((result) => {
+      const report = result?.reports[0];
+      if (result === undefined || report === undefined) return "";
+      const served = shareOf(report.tokensBeforeRefusal, result.optimum.tokensBeforeRefusal);
+      return `${percent(served)}, ${percent(report.cacheKeptRatio)}`;
+    });
+    return line([name, ...cells]);
+  });
+  const head = ["trace", ...bySeed.map((results) => `seed ${results[0]?.reports[0]?.seed ?? ""}`)];
+  return [line(head), line(head.map((_, index) => (index === 0 ? "---" : "--:"))), ...rows, ""].join("\n");
+}
+
 function rowsOf({ reports, optimum }: TraceResult): readonly (readonly string[])[] {
   return reports.map((report) => COLUMNS.map(({ cell }) => cell(report, optimum)));
 }
 
-function headOf({ trace, optimum, offeredTokens }: TraceResult): string {
+/** What is known before any strategy ran. */
+export function headOf({ trace, optimum, offeredTokens }: Omit<TraceResult, "reports">): string {
   const hours = Math.round((trace.endMs - trace.startMs) / 3_600_000);
   const refusal =
     optimum.firstRefusalAtMs === null
