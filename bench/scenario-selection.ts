@@ -114,6 +114,7 @@ function createLoad({ accounts, pool, strategy, manyHomes }: Load): () => void {
       nowMs: epochMs(START_MS + Math.floor(count / REQUESTS_PER_MS)),
       tried,
       conversation: isNew ? conversation("new", count) : conversation("old", Math.floor(random() * manyHomes)),
+      isSubagent: false,
       demand: { inputTokens: 61_000, outputTokens: 1_000 },
       waitedMs: durationMs(0),
     };

@@ -74,10 +74,17 @@ function takeAgain(walk: Walk, question: Question): Use | null {
   return isLeft ? { kind: "use", account, onStart: [], why: "retry", move: null } : null;
 }
 
-/** As src/gateway/wait-for-room.ts: upstream's own answer, once there is one, is better than to wait for nobody. */
+const SHORT_WAIT_MS = 3_000;
+
+/** As src/gateway/wait-for-room.ts. */
 function noneNow(walk: Walk, choice: Exclude<Choice, Use>): void {
   const { inside, rejected } = walk;
-  const isWorthIt = choice.kind === "wait" && (rejected === null || choice.why === "all_full" || choice.move !== null);
+  const isWorthIt =
+    choice.kind === "wait" &&
+    (rejected === null ||
+      choice.why === "all_full" ||
+      choice.move !== null ||
+      choice.untilMs - inside.agenda.nowMs <= SHORT_WAIT_MS);
   if (choice.kind === "wait" && isWorthIt && (walk.attempts === 0 || isExtraPaid(walk))) {
     wait(walk, choice.untilMs, choice.why === "home_returns" ? "own" : "lack");
   } else if (choice.kind === "none" && rejected === null && isProbing(walk)) {

@@ -2,6 +2,7 @@ import { clientKeyId } from "../../src/domain/access/client-key-id.ts";
 import type { Account, AccountId } from "../../src/domain/account/account.ts";
 import { conversationOf } from "../../src/domain/affinity/conversation.ts";
 import type { RetryBudget } from "../../src/domain/failover/retry-budget.ts";
+import { expectedDemand } from "../../src/domain/pool/expected-demand.ts";
 import type { PoolState } from "../../src/domain/pool/pool-state.ts";
 import type { Question, SelectionRule } from "../../src/domain/selection/choice.ts";
 import type { Selector } from "../../src/domain/selection/selector.ts";
@@ -83,7 +84,8 @@ export function questionOf({ inside, request, tried, conversation, waitedMs }: W
     nowMs: inside.agenda.nowMs,
     tried,
     conversation,
-    demand: { inputTokens: promptTokens, outputTokens: session.maxTokens },
+    isSubagent: session.requestClass === "subagent",
+    demand: expectedDemand(promptTokens, session.maxTokens),
     waitedMs: durationMs(waitedMs),
   };
 }

@@ -51,7 +51,8 @@ describe("the conversation of a request", () => {
 describe("what a request may take", () => {
   test.each([
     { path: "/v1/messages", fields: '"max_tokens":64', expected: { inputTokens: 100, outputTokens: 64 } },
-    { path: "/v1/messages", fields: '"stream":true', expected: { inputTokens: 100, outputTokens: 4096 } },
+    { path: "/v1/messages", fields: '"stream":true', expected: { inputTokens: 100, outputTokens: 1024 } },
+    { path: "/v1/messages", fields: '"max_tokens":32000', expected: { inputTokens: 100, outputTokens: 1024 } },
     { path: "/v1/messages/count_tokens", fields: '"max_tokens":64', expected: { inputTokens: 0, outputTokens: 0 } },
     { path: "/v1/files", fields: '"max_tokens":64', expected: { inputTokens: 0, outputTokens: 0 } },
   ])("case %#: of 400 bytes for $path is $expected", ({ path, fields, expected }) => {

@@ -2,6 +2,7 @@ import type { ClientKeyId } from "../domain/access/client-key-id.ts";
 import type { ModelClass } from "../domain/account/account.ts";
 import { type Conversation, conversationOf } from "../domain/affinity/conversation.ts";
 import type { HomeBook } from "../domain/affinity/home-book.ts";
+import { expectedDemand } from "../domain/pool/expected-demand.ts";
 import type { Demand } from "../domain/pool/reservation-book.ts";
 import { prefixHashOf } from "../domain/request/prefix-hash.ts";
 import type { RequestFacts } from "../domain/request/request-facts.ts";
@@ -47,16 +48,11 @@ export function forgetCompacted(
 
 /** English and code have about four characters to a token. */
 const BYTES_PER_TOKEN = 4;
-/** The provider reckons with `max_tokens` until the answer is there (protocol.md P27). */
-const OUTPUT_TOKENS_UNSTATED = 4096;
 const NO_TOKENS: Demand = { inputTokens: 0, outputTokens: 0 };
 
 /** What a request may take from the token windows. Token counts and files take none. */
 export function demandOf(path: string, body: Uint8Array | null, facts: RequestFacts): Demand {
   return path !== "/v1/messages" || body === null
     ? NO_TOKENS
-    : {
-        inputTokens: Math.ceil(body.length / BYTES_PER_TOKEN),
-        outputTokens: facts.maxTokens ?? OUTPUT_TOKENS_UNSTATED,
-      };
+    : expectedDemand(Math.ceil(body.length / BYTES_PER_TOKEN), facts.maxTokens);
 }

@@ -11,6 +11,7 @@ import { noAccount } from "./no-answer.ts";
 import type { HeaderField } from "./ports.ts";
 import type { Place } from "./queue-lane.ts";
 import type { Refusal } from "./refusal.ts";
+import { requestClassOf } from "./request-class.ts";
 import type { Rooms } from "./rooms.ts";
 import type { Walk } from "./walk.ts";
 
@@ -22,6 +23,7 @@ export type Seeking = {
   readonly rooms: Rooms;
   readonly headers: readonly HeaderField[];
   readonly demand: Demand;
+  readonly isSubagent: boolean;
   readonly tried: Set<AccountId>;
   rejected: Rejected | null;
   /** The account to try once more in place. */
@@ -46,6 +48,7 @@ export function beginSeeking(walk: Walk, rooms: Rooms): Seeking {
     rooms,
     headers: headersUp(call.headers),
     demand: demandOf(call.path, walk.body, facts),
+    isSubagent: requestClassOf(call) === "subagent",
     tried: new Set(),
     rejected: null,
     again: null,
@@ -61,7 +64,7 @@ export function endSeeking(seeking: Seeking): void {
   dropRejected(seeking.rejected);
 }
 
-export function questionOf({ walk, rooms, tried, demand }: Seeking): Question {
+export function questionOf({ walk, rooms, tried, demand, isSubagent }: Seeking): Question {
   return {
     accounts: rooms.accounts.snapshot(),
     pool: rooms.pool.state,
@@ -70,6 +73,7 @@ export function questionOf({ walk, rooms, tried, demand }: Seeking): Question {
     nowMs: rooms.clock.now(),
     tried,
     conversation: walk.conversation?.key ?? null,
+    isSubagent,
     demand,
     waitedMs: walk.queueMs,
   };

@@ -1,13 +1,17 @@
 import type { Choice, Question, Use } from "../domain/selection/choice.ts";
 import type { Skip } from "../domain/selection/plan.ts";
-import { after, durationMs, type EpochMs } from "../kernel/time.ts";
+import { after, durationMs, type EpochMs, elapsed } from "../kernel/time.ts";
 import { noteRefused, noteWaited } from "./decision-steps.ts";
+import type { Rejected } from "./last-word.ts";
 import { allLimited, noAccount, queueFull } from "./no-answer.ts";
 import type { Refusal } from "./refusal.ts";
 import { requestClassOf } from "./request-class.ts";
 import { type Found, isExtraPaid, lastWord, type Seeking } from "./seeking.ts";
 
 type Wait = Extract<Choice, { kind: "wait" }>;
+
+/** A throttle of this length (acceleration, the last second of a window) is no news for a client. */
+const SHORT_WAIT_MS = 3_000;
 
 export type Waiting = { readonly kind: "wait"; readonly question: Question; readonly choice: Wait | "turn" };
 
@@ -17,8 +21,8 @@ export function isNotItsTurn({ walk, rooms, place }: Seeking): boolean {
 }
 
 /**
- * Nobody can take the request now. Upstream's own last answer is better than to wait while nobody else could serve: it
- * says until when.
+ * Nobody can take the request now: it waits if somebody can soon. Once upstream has answered, that answer says until
+ * when, and is better than a long wait for nobody.
  */
 export function noneNow(
   seeking: Seeking,
@@ -26,9 +30,9 @@ export function noneNow(
   choice: Exclude<Choice, Use>,
 ): Waiting | { readonly kind: "found"; readonly found: Found } {
   const { walk, rooms, rejected } = seeking;
-  const wait = choice.kind === "wait" && (rejected === null || isWorthIt(choice)) ? choice : null;
-  if (wait !== null && (walk.attempts === 0 || isExtraPaid(seeking, question.nowMs))) {
-    return { kind: "wait", question, choice: wait };
+  const isWait = choice.kind === "wait" && (rejected === null || isWorthIt(choice, rejected, question.nowMs));
+  if (isWait && (walk.attempts === 0 || isExtraPaid(seeking, question.nowMs))) {
+    return { kind: "wait", question, choice };
   }
   if (rejected !== null || choice.kind === "wait") {
     return { kind: "found", found: lastWord(seeking) };
@@ -40,9 +44,10 @@ export function noneNow(
     : { kind: "wait", question, choice: probe };
 }
 
-/** Somebody has room later, or the home comes back before a move would pay. */
-function isWorthIt({ why, move }: Wait): boolean {
-  return why === "all_full" || move !== null;
+/** Somebody has room later, the home comes back before a move would pay, or upstream said that it is over in a moment. */
+function isWorthIt({ why, move, untilMs }: Wait, { outcome }: Rejected, nowMs: EpochMs): boolean {
+  const isStated = outcome.kind === "answer" && outcome.limits.retryAtMs !== null;
+  return why === "all_full" || move !== null || (isStated && elapsed(nowMs, untilMs) <= SHORT_WAIT_MS);
 }
 
 /** One request is testing a limit right now: its outcome is near, whatever the test may take at most. */

@@ -21,6 +21,7 @@ const MAX_OPEN_MS = 300_000;
 const MAX_OPENINGS = MAX_OPEN_MS / OPEN_STEP_MS;
 /** Failures further apart are not a row. */
 const ROW_MEMORY_MS = durationMs(600_000);
+const JUST_MS = durationMs(10_000);
 const PROBE_LEASE_MS = durationMs(60_000);
 
 /** 30 s after the fifth failure in a row, 30 s longer for each failed test, at most 5 min. */
@@ -78,6 +79,11 @@ export function originBlock(circuit: OriginCircuit, nowMs: EpochMs): Block | nul
 /** What is worth writing down at this instant; null when nothing is. A test that is under way ends with the process. */
 export function lastingCircuit(circuit: OriginCircuit, nowMs: EpochMs): OriginCircuit | null {
   return isForgotten(circuit, nowMs) ? null : { ...circuit, leaseUntilMs: null };
+}
+
+/** Somebody met a fault there a moment ago, and nobody an answer since. */
+export function hasJustFailed(circuit: OriginCircuit | undefined, nowMs: EpochMs): boolean {
+  return circuit !== undefined && circuit.failures > 0 && nowMs < after(circuit.failedAtMs, JUST_MS);
 }
 
 export function circuitWorth(circuit: OriginCircuit): number {

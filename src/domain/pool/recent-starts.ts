@@ -5,7 +5,7 @@ import type { TokenAmount } from "./token-bucket.ts";
 export type RecentStarts = { readonly cells: StartCell[] /** Of all cells. */; requests: number };
 
 /** `lastMs`: the newest start in it; all of the cell counts as started then. */
-type StartCell = {
+export type StartCell = {
   requests: number;
   inputTokens: number;
   outputTokens: number;
@@ -22,7 +22,7 @@ export function createRecentStarts(): RecentStarts {
 }
 
 // hot path
-export function noteStart(starts: RecentStarts, demand: TokenAmount, nowMs: EpochMs): void {
+export function noteStart(starts: RecentStarts, demand: TokenAmount, nowMs: EpochMs): StartCell {
   const { cells } = starts;
   starts.requests++;
   const newest = cells.at(-1);
@@ -31,11 +31,21 @@ export function noteStart(starts: RecentStarts, demand: TokenAmount, nowMs: Epoc
     newest.inputTokens += demand.inputTokens;
     newest.outputTokens += demand.outputTokens;
     newest.lastMs = nowMs > newest.lastMs ? nowMs : newest.lastMs;
-    return;
+    return newest;
   }
   const { inputTokens, outputTokens } = demand;
-  cells.push({ requests: 1, inputTokens, outputTokens, firstMs: nowMs, lastMs: nowMs });
+  const cell = { requests: 1, inputTokens, outputTokens, firstMs: nowMs, lastMs: nowMs };
+  cells.push(cell);
   if (cells.length > MAX_CELLS) meltOldest(cells);
+  return cell;
+}
+
+/** One start of the cell took so much more than was noted (less: negative). False: the provider has counted it since. */
+export function correctStart({ cells }: RecentStarts, cell: StartCell, more: TokenAmount): boolean {
+  if (!cells.includes(cell)) return false;
+  cell.inputTokens += more.inputTokens;
+  cell.outputTokens += more.outputTokens;
+  return true;
 }
 
 /** Strikes out what was started before `seenAtMs`: the provider has counted it in what it said then. */

@@ -62,7 +62,7 @@ describe("in flight", () => {
     expect(book.inFlightOf(acme.accountId)).toBe(2);
     expect(book.inFlightOf(otherKey.accountId)).toBe(1);
     expect(book.inFlightOf(accountId("unknown"))).toBe(0);
-    book.end(first);
+    book.end(first, null);
     expect(book.inFlight(acme.limitGroup, opus)).toBe(1);
     expect(book.inFlightOf(acme.accountId)).toBe(1);
   });
@@ -81,7 +81,7 @@ describe("in flight", () => {
         const all = [...open.keys()];
         for (const end of all.length === 0 ? [] : ends) {
           const reservation = all[end % all.length];
-          if (reservation !== undefined) book.end(reservation);
+          if (reservation !== undefined) book.end(reservation, null);
           if (reservation !== undefined) open.delete(reservation);
           const left = [...open.values()];
           const ofClass = (modelClass: typeof opus) => left.filter((on) => on.modelClass === modelClass).length;
@@ -101,7 +101,7 @@ describe("headroom of token buckets", () => {
     const book = createReservationBook();
     const limits = seen([windowOf({ resetAtMs: at(60_000) })]);
     expect(headroom(book, limits, 0)).toEqual({ usedRatio: 0.5, fullUntilMs: null, cause: "requests" });
-    for (const reservation of start(book, 0, { times: 50 })) book.end(reservation);
+    for (const reservation of start(book, 0, { times: 50 })) book.end(reservation, null);
     // 50 more come back in 60 s: the next one in 1.2 s.
     expect(headroom(book, limits, 0)).toEqual({ usedRatio: 1, fullUntilMs: at(1_200), cause: "requests" });
     expect(headroom(book, limits, 1_200).fullUntilMs).toBeNull();
@@ -215,7 +215,7 @@ describe("headroom of plans", () => {
     expect(headroom(book, null, 0)).toEqual({ usedRatio: 0, fullUntilMs: null, cause: null });
     const [first] = start(book, 0, { times: 3 });
     expect(headroom(book, null, 0)).toEqual({ usedRatio: 0.003, fullUntilMs: null, cause: null });
-    if (first !== undefined) book.end(first);
+    if (first !== undefined) book.end(first, null);
     expect(headroom(book, null, 0).usedRatio).toBe(0.002);
   });
 });
@@ -300,13 +300,13 @@ describe("bounds", () => {
     for (let index = 0; index < 10_000; index++) {
       const on = { ...acme, accountId: accountId(`a${index + 10}`), modelClass: modelClassOf(`model-${index}`) };
       const reservation = book.start(on, nothing, at(index + 1));
-      book.end(reservation);
+      book.end(reservation, null);
     }
     expect(book.inFlight(acme.limitGroup, opus)).toBe(1);
     expect(book.inFlightOf(acme.accountId)).toBe(1);
     expect(book.lastStart(accountId("a10"))).toBe(0);
     expect(book.lastStart(accountId("a10009"))).toBe(10_001);
-    book.end(busy);
+    book.end(busy, null);
     expect(book.inFlight(acme.limitGroup, opus)).toBe(0);
   });
 
@@ -318,7 +318,7 @@ describe("bounds", () => {
     const counted = reservations.filter((_, index) => book.inFlight(group(`g${index}`), opus) === 1);
     expect(counted.length).toBeLessThanOrEqual(4_096);
     expect(counted.length).toBeGreaterThan(3_000);
-    for (const reservation of reservations) book.end(reservation);
+    for (const reservation of reservations) book.end(reservation, null);
     expect(book.inFlight(group("g0"), opus)).toBe(0);
     expect(book.inFlight(group("g4999"), opus)).toBe(0);
   });

@@ -3,7 +3,14 @@ import type { AccountId, LimitGroup, ModelClass } from "../account/account.ts";
 import type { LimitWindowFact } from "../ratelimit/limit-facts.ts";
 import { isHardStatus } from "../ratelimit/limit-meaning.ts";
 import type { SeenLimits } from "./limit-windows.ts";
-import { createRecentStarts, dropCounted, noteStart, type RecentStarts } from "./recent-starts.ts";
+import {
+  correctStart,
+  createRecentStarts,
+  dropCounted,
+  noteStart,
+  type RecentStarts,
+  type StartCell,
+} from "./recent-starts.ts";
 import { countStart, createStartRamp, RAMP_MS, rampOpensAt, type StartRamp } from "./start-ramp.ts";
 import { bucketOf, draw, levelAt, roomAt, type StartedAmount, type TokenBucket } from "./token-bucket.ts";
 
@@ -29,6 +36,7 @@ export type Headroom = {
 /** One limit group with one model class. */
 type Slot = {
   inFlight: number;
+  share: number;
   lastMs: EpochMs;
   readonly starts: RecentStarts;
   readonly ramp: StartRamp;
@@ -41,7 +49,13 @@ type ClassSlots = { readonly groups: Map<LimitGroup, Slot>; switchedAtMs: number
 
 type AccountTally = { inFlight: number; lastStart: number; share: number; lastMs: EpochMs };
 
-type Held = { isOpen: boolean; readonly slot: Slot; readonly account: AccountTally };
+type Held = {
+  isOpen: boolean;
+  readonly slot: Slot;
+  readonly account: AccountTally;
+  readonly demand: Demand;
+  readonly cell: StartCell;
+};
 
 /** One request on its way. Only this book looks inside. */
 export type Reservation = Readonly<Held>;
@@ -49,8 +63,11 @@ export type Reservation = Readonly<Held>;
 /** Requests on their way and what they take from the limits, before any answer says so. */
 export interface ReservationBook {
   start(on: StartSubject, demand: Demand, nowMs: EpochMs): Reservation;
-  /** May be called again; what was taken from the limits stays taken. */
-  end(reservation: Reservation): void;
+  /**
+   * May be called again. `took`: what it came to, instead of what was expected; null when nobody knows, and what was
+   * expected stays taken until newer windows are seen.
+   */
+  end(reservation: Reservation, took: Demand | null): void;
   inFlight(limitGroup: LimitGroup, modelClass: ModelClass): number;
   inFlightOf(accountId: AccountId): number;
   /**
@@ -66,6 +83,8 @@ export interface ReservationBook {
   noteSwitch(modelClass: ModelClass, nowMs: EpochMs): void;
   /** Recent starts, decayed with a half-life of 10 minutes. */
   startedShare(accountId: AccountId, nowMs: EpochMs): number;
+  /** The same of a limit group and model class. */
+  startedShareOf(on: HeadroomSubject, nowMs: EpochMs): number;
   /** Sequence number of the last start; 0: never. */
   lastStart(accountId: AccountId): number;
 }
@@ -100,6 +119,7 @@ export function createReservationBook(): ReservationBook {
       classOf(book, modelClass).switchedAtMs = nowMs;
     },
     startedShare: (accountId, nowMs) => shareAt(book.accounts.get(accountId), nowMs),
+    startedShareOf: (on, nowMs) => shareAt(findSlot(book, on), nowMs),
     lastStart: (accountId) => book.accounts.get(accountId)?.lastStart ?? 0,
   };
 }
@@ -110,8 +130,9 @@ function start(book: Book, on: StartSubject, what: { demand: Demand; nowMs: Epoc
   const slot = slotOf(book, on, nowMs);
   const account = accountOf(book, on.accountId, nowMs);
   slot.inFlight++;
+  slot.share = shareAt(slot, nowMs) + 1;
   slot.lastMs = nowMs;
-  noteStart(slot.starts, demand, nowMs);
+  const cell = noteStart(slot.starts, demand, nowMs);
   countStart(slot.ramp, nowMs);
   if (slot.buckets !== null) {
     const { inputTokens, outputTokens } = demand;
@@ -121,16 +142,25 @@ function start(book: Book, on: StartSubject, what: { demand: Demand; nowMs: Epoc
   account.lastMs = nowMs;
   account.inFlight++;
   account.lastStart = ++book.sequence;
-  const held: Held = { isOpen: true, slot, account };
+  const held: Held = { isOpen: true, slot, account, demand, cell };
   return held;
 }
 
-function end(reservation: Reservation): void {
+// hot path
+function end(reservation: Reservation, took: Demand | null): void {
   const held: Held = reservation;
   if (!held.isOpen) return;
   held.isOpen = false;
-  held.slot.inFlight--;
-  held.account.inFlight--;
+  const { slot, account, demand, cell } = held;
+  slot.inFlight--;
+  account.inFlight--;
+  if (took === null) return;
+  const more = {
+    requests: 0,
+    inputTokens: took.inputTokens - demand.inputTokens,
+    outputTokens: took.outputTokens - demand.outputTokens,
+  };
+  if (correctStart(slot.starts, cell, more) && slot.buckets !== null) drawAll(slot.buckets, more, cell.lastMs);
 }
 
 /** What the windows add up to so far. */
@@ -218,9 +248,9 @@ function drawAll(buckets: readonly TokenBucket[], amount: StartedAmount, atMs: E
   for (const bucket of buckets) draw(bucket, amount, atMs);
 }
 
-function shareAt(account: AccountTally | undefined, nowMs: EpochMs): number {
-  if (account === undefined) return 0;
-  return account.share * 2 ** (-Math.max(0, nowMs - account.lastMs) / SHARE_HALF_LIFE_MS);
+function shareAt(tally: Pick<AccountTally, "share" | "lastMs"> | undefined, nowMs: EpochMs): number {
+  if (tally === undefined || tally.share === 0) return 0;
+  return tally.share * 2 ** (-Math.max(0, nowMs - tally.lastMs) / SHARE_HALF_LIFE_MS);
 }
 
 function findSlot(book: Book, on: HeadroomSubject): Slot | undefined {
@@ -233,6 +263,7 @@ function slotOf(book: Book, on: HeadroomSubject, nowMs: EpochMs): Slot {
   if (book.slots >= MAX_ENTRIES) dropOldestSlots(book);
   const slot: Slot = {
     inFlight: 0,
+    share: 0,
     lastMs: nowMs,
     starts: createRecentStarts(),
     ramp: createStartRamp(),

@@ -25,6 +25,8 @@ export type Pace = {
 
 const LENGTH = /^(\d{1,3})([hd])(?:_|$)/;
 const MS_PER_HOUR = 3_600_000;
+const FIVE_HOURS = durationMs(5 * MS_PER_HOUR);
+const SEVEN_DAYS = durationMs(7 * 24 * MS_PER_HOUR);
 /** Closer to the share of time that has passed than this is on pace. */
 const ON_PACE_RATIO = 0.05;
 /** Earlier in the window a projection is a guess. */
@@ -79,6 +81,19 @@ function exhaustsAt(use: {
   return usedRatio === 0 || elapsedMs < lengthMs * MIN_ELAPSED_RATIO
     ? null
     : Math.round(startMs + elapsedMs / usedRatio);
+}
+
+/** Null for a window whose name says no length. */
+// hot path: the names of today come first, before a pattern is asked.
+export function windowLengthMs(name: string): DurationMs | null {
+  switch (name) {
+    case "5h":
+      return FIVE_HOURS;
+    case "7d":
+      return SEVEN_DAYS;
+    default:
+      return lengthOf(name);
+  }
 }
 
 function lengthOf(name: string): DurationMs | null {

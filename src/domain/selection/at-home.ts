@@ -1,5 +1,7 @@
 import { assertNever } from "../../kernel/result.ts";
 import { isCacheAlive, type MoveKind, movePriceMicroUsd } from "../affinity/move.ts";
+import { hasJustFailed } from "../pool/origin-circuit.ts";
+import { getEntry } from "../pool/sharded-map.ts";
 import { lastResort, useOf } from "./anew.ts";
 import { type Asking, bestOf, firstOf, surveyAll } from "./asking.ts";
 import type { Choice, Move, Use } from "./choice.ts";
@@ -8,7 +10,7 @@ import { type Lodging, warmth } from "./lodging.ts";
 import { type Circle, type Entry, kindOf } from "./roster.ts";
 import { look, type Standing, type Unusable } from "./standing.ts";
 import { hasRoom } from "./strategies.ts";
-import { type Accept, earlier, type Survey, survey } from "./survey.ts";
+import { type Accept, earlier, everyone, type Survey, survey } from "./survey.ts";
 
 /** An account that could take the conversation, and what that costs. */
 type Target = { readonly entry: Entry; readonly kind: MoveKind; readonly priceMicroUsd: number };
@@ -86,7 +88,11 @@ function awayOf(now: Standing | Unusable, isTried: boolean): Away {
 
 function leave(leaving: Leaving): Choice {
   const { asking, lodging, now, isTried } = leaving;
-  const target = nearest(leaving, ["same_cache"]) ?? guestTarget(leaving) ?? nearest(leaving, kindsOf(leaving));
+  const target =
+    behindAnotherUpstream(leaving) ??
+    nearest(leaving, ["same_cache"]) ??
+    guestTarget(leaving) ??
+    nearest(leaving, kindsOf(leaving));
   const isHomeProbe = now.usable && now.rank === "probe" && !isTried;
   if (isHomeProbe && (target === null || target.priceMicroUsd > 0)) {
     // A test costs one refused request at worst; a move costs its price for certain.
@@ -158,13 +164,23 @@ function guestTarget({ asking, lodging, guest }: Leaving): Target | null {
   }
   const kind = kindOf(lodging.entry, guest.entry);
   const isAllowed = rule.crossOrganization === "allow" || KINDS_AT_HOME.includes(kind);
-  const found = isAllowed ? look({ ...view, warm: warmth(question.demand, guest) }, guest.entry) : null;
+  const found = isAllowed ? look({ ...view, warm: warmth(question, guest) }, guest.entry) : null;
   return found?.usable === true && hasRoom(found) ? { entry: guest.entry, kind, priceMicroUsd: 0 } : null;
 }
 
-function nearest(leaving: Leaving, kinds: readonly MoveKind[]): Target | null {
+/** The home's upstream has just failed this request: its other accounts would fail as well (demand D4). */
+function behindAnotherUpstream(leaving: Leaving): Target | null {
+  const { asking, lodging, isTried } = leaving;
+  const { pool, nowMs } = asking.view.question;
+  const { baseUrl } = lodging.entry.account;
+  const isFailing = isTried && hasJustFailed(getEntry(pool.origins, baseUrl), nowMs);
+  return isFailing ? nearest(leaving, kindsOf(leaving), (other) => other.account.baseUrl !== baseUrl) : null;
+}
+
+function nearest(leaving: Leaving, kinds: readonly MoveKind[], isAlso: Accept = everyone): Target | null {
   for (const kind of kinds) {
-    const best = bestOf(leaving.asking, circleOf(leaving, kind), acceptOf(leaving, kind));
+    const isKind = acceptOf(leaving, kind);
+    const best = bestOf(leaving.asking, circleOf(leaving, kind), (other) => isKind(other) && isAlso(other));
     if (best !== null) {
       return targetOf(leaving, best.entry);
     }

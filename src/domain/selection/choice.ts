@@ -29,6 +29,8 @@ export type Question = {
   /** Never chosen again. A caller that waited empties it: what was waited for may be tried once more. */
   readonly tried: ReadonlySet<AccountId>;
   readonly conversation: ConversationKey | null;
+  /** It has the conversation's id but a prompt of its own (protocol P9). */
+  readonly isSubagent: boolean;
   /** The whole request; what its home has in the cache is taken off here. */
   readonly demand: Demand;
   /** How long this request has waited already. */

@@ -20,21 +20,28 @@ export function lodgingOf(
   return home === null || entry === null ? null : { home, entry };
 }
 
-/** What the request takes where its prefix is cached: a read from the cache does not count (protocol P27). */
-export function warmth(demand: Question["demand"], { home, entry }: Lodging): NonNullable<View["warm"]> {
-  const inputTokens = Math.max(0, demand.inputTokens - home.prefixTokens);
+/**
+ * What the request takes where its prefix is cached: a read from the cache does not count (protocol P27). A subagent has
+ * the conversation's id but a prompt of its own, and so has whatever is shorter than what is cached: they count whole.
+ */
+export function warmth(
+  { demand, isSubagent }: Pick<Question, "demand" | "isSubagent">,
+  { home, entry }: Lodging,
+): NonNullable<View["warm"]> {
+  const isCold = isSubagent || demand.inputTokens < home.prefixTokens;
+  const inputTokens = isCold ? demand.inputTokens : demand.inputTokens - home.prefixTokens;
   return { cache: entry.cache, demand: { inputTokens, outputTokens: demand.outputTokens } };
 }
 
 /** Of home and guest the one whose cache this account shares and that is alive. */
 export function warmAt(
-  { demand, nowMs }: Pick<Question, "demand" | "nowMs">,
+  question: Pick<Question, "demand" | "isSubagent" | "nowMs">,
   lodgings: readonly (Lodging | null)[],
   entry: Entry,
 ): View["warm"] {
   for (const lodging of lodgings) {
-    if (lodging !== null && lodging.entry.cache === entry.cache && isCacheAlive(lodging.home, nowMs)) {
-      return warmth(demand, lodging);
+    if (lodging !== null && lodging.entry.cache === entry.cache && isCacheAlive(lodging.home, question.nowMs)) {
+      return warmth(question, lodging);
     }
   }
   return null;

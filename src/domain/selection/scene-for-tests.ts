@@ -179,6 +179,7 @@ export function createScene(accounts: readonly Account[]): Scene {
       nowMs: at(scene.seconds),
       tried: new Set(),
       conversation: null,
+      isSubagent: false,
       demand: { inputTokens: 1_000, outputTokens: 100 },
       waitedMs: durationMs(0),
       ...changes,

@@ -4,7 +4,7 @@ import type { ConversationKey } from "../affinity/conversation.ts";
 import { createHomeBook, type Home, type HomeBook } from "../affinity/home-book.ts";
 import { isCacheAlive } from "../affinity/move.ts";
 import type { LatencyBook } from "../pool/latency-book.ts";
-import type { Reservation, ReservationBook } from "../pool/reservation-book.ts";
+import type { Demand, Reservation, ReservationBook } from "../pool/reservation-book.ts";
 import { chooseAnew } from "./anew.ts";
 import { chooseForHome } from "./at-home.ts";
 import type { Choice, Question, SelectionRule, TicketEnd, Use } from "./choice.ts";
@@ -31,6 +31,7 @@ export type Ticket = {
   readonly modelClass: ModelClass;
   readonly cache: string;
   readonly startedMs: EpochMs;
+  readonly isSubagent: boolean;
   /** The home that this request set in place of another one; comes back when it is refused there. */
   readonly moved: { readonly to: Home; readonly from: Home } | null;
 };
@@ -54,6 +55,7 @@ type Inside = Books & {
   roster: Roster;
 };
 
+const NOTHING: Demand = { inputTokens: 0, outputTokens: 0 };
 const GUESTS = { maxHomes: 10_000, homeMs: durationMs(3_600_000) };
 
 export function createSelector(books: Books): Selector {
@@ -103,6 +105,7 @@ function start(inside: Inside, question: Question, use: Use): Ticket {
     modelClass,
     cache: entry.cache,
     startedMs: nowMs,
+    isSubagent: question.isSubagent,
     moved: conversation === null ? null : lodge(inside, { conversation, nowMs, use }, { entry, home, guest }),
   };
 }
@@ -136,7 +139,7 @@ function settle(inside: Inside, ticket: Ticket, { end, nowMs }: { end: TicketEnd
     return;
   }
   ticket.isOpen = false;
-  inside.reservations.end(ticket.reservation);
+  inside.reservations.end(ticket.reservation, tookOf(end));
   if (end.firstTokenMs !== null) {
     inside.latency.note({ accountId: ticket.accountId, modelClass: ticket.modelClass }, end.firstTokenMs, nowMs);
   }
@@ -153,16 +156,26 @@ function settle(inside: Inside, ticket: Ticket, { end, nowMs }: { end: TicketEnd
   }
 }
 
+/** What the request took from the limits; a refused one nothing. Null: nobody knows. */
+function tookOf({ kind, usage }: TicketEnd): Demand | null {
+  if (usage !== null && usage.outputTokens !== null) {
+    const { inputTokens, cacheWrite5mTokens, cacheWrite1hTokens, outputTokens } = usage;
+    const writtenTokens = (cacheWrite5mTokens ?? 0) + (cacheWrite1hTokens ?? 0);
+    return { inputTokens: (inputTokens ?? 0) + writtenTokens, outputTokens };
+  }
+  return kind === "limited" || kind === "failed" ? NOTHING : null;
+}
+
 /** The cache that answered lives on: the home's, or that of the guest's host. */
 function refresh(
   { homes, guests, roster }: Inside,
-  { cache, startedMs }: Ticket,
+  { cache, startedMs, isSubagent }: Ticket,
   { conversation, end, nowMs }: { conversation: ConversationKey; end: TicketEnd; nowMs: EpochMs },
 ): void {
   for (const book of [homes, guests]) {
     const lodging = lodgingOf(book, roster, { conversation, nowMs });
     if (lodging !== null && lodging.entry.cache === cache) {
-      book.set(conversation, usedHome(lodging.home, end.usage, startedMs));
+      book.set(conversation, usedHome(lodging.home, isSubagent ? null : end.usage, startedMs));
       return;
     }
   }
@@ -183,7 +196,7 @@ function moveBack(
 function explain(inside: Inside, question: Question): readonly Skip[] {
   const roster = rosterOf(inside, question.accounts);
   const home = lodgingOf(inside.homes, roster, question);
-  const warm = home === null || !isCacheAlive(home.home, question.nowMs) ? null : warmth(question.demand, home);
+  const warm = home === null || !isCacheAlive(home.home, question.nowMs) ? null : warmth(question, home);
   return skipsOf({ question, books: inside, warm }, roster.all.entries);
 }
 

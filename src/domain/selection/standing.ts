@@ -4,6 +4,7 @@ import { limitsOf } from "../pool/limit-windows.ts";
 import { type Availability, availability } from "../pool/pool-state.ts";
 import type { Demand, ReservationBook } from "../pool/reservation-book.ts";
 import type { LimitWindowFact } from "../ratelimit/limit-facts.ts";
+import { windowLengthMs } from "../ratelimit/pace.ts";
 import type { Question } from "./choice.ts";
 import type { Entry } from "./roster.ts";
 
@@ -21,6 +22,13 @@ export type Standing = {
   readonly inFlight: number;
   /** Recent starts, decayed, per unit of weight. */
   readonly startedShare: number;
+  /** Recent starts of its limit group in this class, decayed. */
+  readonly groupShare: number;
+  /**
+   * What is left of the tightest plan window, over what is left of its time: above 1, some of it will go to waste.
+   * Without plan windows what is left of the tightest limit.
+   */
+  readonly surplus: number;
   /** Sequence number; 0 when it never started. */
   readonly lastStart: number;
   /** The next reset of a plan's window with something left in it; null when none is known. */
@@ -40,6 +48,9 @@ export type View = {
   /** The prompt cache that knows this conversation, and what the request takes there; null when there is none. */
   readonly warm: { readonly cache: string; readonly demand: Demand } | null;
 };
+
+/** A share of the window: what ends at once is not worth everything. */
+const LEAST_TIME_LEFT = 0.01;
 
 /** How an account stands for this request, now. */
 // hot path: about a microsecond, once or twice for a request
@@ -61,6 +72,8 @@ export function look(view: View, entry: Entry): Standing | Unusable {
     usedRatio: room.usedRatio,
     inFlight: books.reservations.inFlight(entry.limitGroup, modelClass),
     startedShare: books.reservations.startedShare(entry.account.id, nowMs) / Math.max(1, entry.account.weight),
+    groupShare: books.reservations.startedShareOf(on, nowMs),
+    surplus: limits === null ? 1 - room.usedRatio : surplusOf(limits.windows, room.usedRatio, nowMs),
     lastStart: books.reservations.lastStart(entry.account.id),
     planResetAtMs: limits === null ? null : nextPlanReset(limits.windows, nowMs),
     fullUntilMs: isFull && found.rank !== "probe" ? room.fullUntilMs : null,
@@ -81,6 +94,17 @@ function rankOf(rank: "ready" | "soft" | "probe", isFull: boolean, isSlow: boole
     return "full";
   }
   return isSlow ? "slow" : rank;
+}
+
+function surplusOf(windows: readonly LimitWindowFact[], usedRatio: number, nowMs: EpochMs): number {
+  let least = Number.POSITIVE_INFINITY;
+  for (const { isPlan, name, usedRatio: used, resetAtMs } of windows) {
+    const lengthMs = isPlan ? windowLengthMs(name) : null;
+    if (lengthMs === null || used === null || resetAtMs === null) continue;
+    const timeLeft = Math.max(LEAST_TIME_LEFT, (resetAtMs - nowMs) / lengthMs);
+    least = Math.min(least, resetAtMs <= nowMs ? 1 : Math.max(0, 1 - used) / timeLeft);
+  }
+  return least === Number.POSITIVE_INFINITY ? 1 - usedRatio : least;
 }
 
 function nextPlanReset(windows: readonly LimitWindowFact[], nowMs: EpochMs): EpochMs | null {

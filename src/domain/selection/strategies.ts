@@ -4,8 +4,11 @@ import type { StrategyName } from "./strategy-name.ts";
 /** Lower goes first, among accounts of one tier and one rank. */
 type Score = (standing: Standing) => number;
 
+/** What a group started lately counts less than this many starts: so that its limits say more than chance. */
+const CALM_STARTS = 40;
+
 const SCORES: Readonly<Record<StrategyName, Score>> = {
-  session: ({ usedRatio }) => usedRatio,
+  session: ({ surplus, groupShare }) => -(surplus / (groupShare + CALM_STARTS)),
   "least-used": ({ usedRatio }) => usedRatio,
   weighted: ({ startedShare }) => startedShare,
   "drain-soonest": ({ planResetAtMs }) => planResetAtMs ?? Number.POSITIVE_INFINITY,
@@ -33,8 +36,7 @@ export function compareStandings(left: Standing, right: Standing, strategy: Stra
     difference(score(left), score(right)) ||
     left.usedRatio - right.usedRatio ||
     left.inFlight - right.inFlight ||
-    // Accounts of which no limit is known are all used alike: take turns.
-    left.startedShare - right.startedShare ||
+    turn(left, right) ||
     left.entry.position - right.entry.position
   );
 }
@@ -42,6 +44,11 @@ export function compareStandings(left: Standing, right: Standing, strategy: Stra
 /** May it serve without a second thought: usable, with room, and no probe. */
 export function hasRoom({ rank }: Standing): boolean {
   return rank !== "probe" && rank !== "full";
+}
+
+/** Accounts of which no limit is known take turns. Those of one organization need not: they have one limit, not two. */
+function turn(left: Standing, right: Standing): number {
+  return left.cause === null && right.cause === null ? left.startedShare - right.startedShare : 0;
 }
 
 /** Infinity minus infinity would be no number. */
