@@ -14,11 +14,12 @@ const SHARED_FIELDS = [
   "Date: Mon, 23 Nov 2026 12:00:00 GMT",
   "request-id: req_011CSHoEeqs5C35K2UUqR7Fy",
   "anthropic-organization-id: 0b6a5ac8-6f4c-4d0c-9a0e-6f2d3a1b9c11",
-  "anthropic-ratelimit-requests-limit: 4000",
-  "anthropic-ratelimit-requests-remaining: 3999",
+  // More than any machine asks for: what a limit does to the requests is not measured here.
+  "anthropic-ratelimit-requests-limit: 400000000",
+  "anthropic-ratelimit-requests-remaining: 399999999",
   "anthropic-ratelimit-requests-reset: 2026-11-23T12:00:01Z",
-  "anthropic-ratelimit-tokens-limit: 2400000",
-  "anthropic-ratelimit-tokens-remaining: 2399000",
+  "anthropic-ratelimit-tokens-limit: 240000000000",
+  "anthropic-ratelimit-tokens-remaining: 239999999000",
   "anthropic-ratelimit-tokens-reset: 2026-11-23T12:00:01Z",
 ];
 const ANSWER_BYTES = 1024;

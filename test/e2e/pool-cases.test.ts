@@ -99,14 +99,14 @@ test("after a switch the next account is not stormed, and its acceleration 429 i
   expect((await ask({ session: "first" })).status).toBe(200);
   accounts["b"]?.enqueue(...Array.from({ length: 4 }, () => ({ kind: "auto" }) as const), limited(2));
   const replies = await Promise.all(Array.from({ length: 60 }, (_, turn) => ask({ session: `burst-${turn}` })));
-  const refused = replies.filter(({ status }) => status !== 200);
-  // Who met the limit has nowhere else to go, and hears it in upstream's own words; everybody else is served.
-  expect(refused.map(({ status, retryAfter }) => [status, retryAfter])).toEqual([[429, "2"]]);
+  expect(replies.map(({ status }) => status)).toEqual(Array.from({ length: 60 }, () => 200));
+  // Who met the limit waited too, and tried again.
+  const refused = replies.filter(({ attempts }) => attempts > 1);
+  expect(refused.length).toBe(1);
   const starts = (accounts["b"]?.requests ?? []).map(({ arrivedAtMs }) => arrivedAtMs - switchedAtMs);
   expect(starts.filter((ms) => ms < 2_000).length, "starts right after the switch").toBeLessThanOrEqual(25);
-  const refusedAtMs = (refused[0]?.startedAtMs ?? 0) + (refused[0]?.ms ?? 0) - switchedAtMs;
-  const early = starts.filter((ms) => ms > refusedAtMs + 100 && ms < refusedAtMs + 1_900);
-  expect(early, "starts while the limit holds").toEqual([]);
+  const longestPauseMs = Math.max(...starts.slice(1).map((ms, index) => ms - (starts[index] ?? 0)));
+  expect(longestPauseMs, "nobody is sent while the limit holds").toBeGreaterThan(1_700);
 }, 40_000);
 
 test.each(["SIGTERM", "SIGKILL"] as const)(
@@ -189,7 +189,7 @@ test("a home that is benched for 3 h is left for good", async () => {
 
 test("mixed classes leave the queue in order: main, subagent, auxiliary", async () => {
   const { accounts, ask } = await begin({ accounts: [{ name: "a" }] });
-  accounts["a"]?.enqueue(limited(3));
+  accounts["a"]?.enqueue(limited(5));
   expect((await ask({ session: "s-0" })).status).toBe(429);
   const classes = ["auxiliary", "subagent", "main", "auxiliary", "subagent", "main"] as const;
   const waiting: Promise<unknown>[] = [];

@@ -56,7 +56,7 @@ describe("each strategy has its order", () => {
   ];
 
   test.each<{ strategy: StrategyName; expected: string }>([
-    { strategy: "session", expected: "bca" },
+    { strategy: "session", expected: "cba" },
     { strategy: "least-used", expected: "bca" },
     { strategy: "weighted", expected: "bca" },
     { strategy: "drain-soonest", expected: "cba" },
