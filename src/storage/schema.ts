@@ -105,6 +105,25 @@ export type ConversationsTable = {
   prefix_tokens: number;
 };
 
+/** The audit log: gapless, each hash over the entry and the hash before. Retention: kept. */
+export type AuditEntriesTable = {
+  seq: number;
+  at_ms: number;
+  /** Canonical JSON (audit/entry.ts). */
+  entry: string;
+  hash: Uint8Array;
+};
+
+/** Signed heads of the chain. Retention: kept. */
+export type AuditCheckpointsTable = {
+  /** The last entry that it covers. */
+  seq: number;
+  at_ms: number;
+  /** Canonical JSON (audit/checkpoint.ts), exactly as signed. */
+  statement: string;
+  signature: Uint8Array;
+};
+
 export type Schema = {
   meta: MetaTable;
   data_keys: DataKeysTable;
@@ -114,6 +133,8 @@ export type Schema = {
   spool_positions: SpoolPositionsTable;
   pool_state: PoolStateTable;
   conversations: ConversationsTable;
+  audit_entries: AuditEntriesTable;
+  audit_checkpoints: AuditCheckpointsTable;
 };
 
 /** Can only ask. */

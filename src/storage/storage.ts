@@ -1,7 +1,9 @@
 import { CompiledQuery, Kysely } from "kysely";
+import type { AuditedChanges } from "../control/audit-port.ts";
 import type { AccountStore, ClientKeyStore, RequestReader, SettingStore } from "../control/ports.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import { createAccountStore } from "./account-store.ts";
+import { type AuditNeeds, createAuditedChanges } from "./audit/audited-changes.ts";
 import { createClientKeyStore } from "./client-key-store.ts";
 import {
   checkDataDirectory,
@@ -32,6 +34,8 @@ export type Storage = {
   readonly requests: RequestReader;
   readonly dataKeys: SqliteDataKeyStore;
   readonly settings: SettingStore;
+  /** Changes and their audit rows, in one transaction each. */
+  auditedChanges(needs: AuditNeeds): AuditedChanges;
   /** These two write on a thread of their own: the pool changes every second, and no disk may hold up the relay. */
   readonly poolState: PoolStore;
   readonly homes: HomeStore;
@@ -87,6 +91,7 @@ async function open(paths: DataPaths): Promise<Storage> {
       requests: createRequestReader(reader),
       dataKeys: createDataKeyStore(writer),
       settings: createSettingStore(writer),
+      auditedChanges: (needs) => createAuditedChanges(writer, needs),
       poolState: createPoolStore(state),
       homes: createHomeStore(state),
       async integrityCheck() {

@@ -1,0 +1,23 @@
+/**
+ * Everything that the audit log knows, by its stable code. A code ends in I when it was done, in E when it failed or
+ * was refused: KEY001I, KEY001E. Codes are never given a second meaning. docs/guide/audit-codes.md is printed from here.
+ */
+export const AUDIT_ACTIONS = {
+  ACC001: "Add an account",
+  ACC002: "Pause an account",
+  ACC003: "Resume an account",
+  ACC004: "Remove an account",
+  ACC005: "Keep the organization that an answer named",
+  ACC006: "Keep the models that the provider lists",
+  AUD001: "Write to the second sink (audit.log)",
+  CFG001: "Set the strategy",
+  KEY001: "Create a client key",
+  KEY002: "Revoke a client key",
+  KEY003: "Present a client key (refusals are added up per minute)",
+  SYS001: "Start the gateway",
+  SYS002: "Stop the gateway",
+} as const;
+
+export type AuditAction = keyof typeof AUDIT_ACTIONS;
+
+export type AuditCode = `${AuditAction}${"I" | "E"}`;
