@@ -6,9 +6,9 @@ import type { Keyring } from "./keyring.ts";
 
 /** Makes data-plane client keys (`bccf_sk_...`). Only their HMAC is kept. */
 export function createClientKeyMint(keyring: Keyring): KeyMint {
-  const [mac] = keyring.macs("apikey-pepper");
   return {
     create() {
+      const [mac] = keyring.macs("apikey-pepper");
       const random = randomBytes(CLIENT_KEY_RANDOM_BYTES);
       const text = composeClientKey("sk", random);
       random.fill(0);

@@ -4,7 +4,8 @@ import { parseClientKey } from "../domain/access/client-key.ts";
 import type { ClientKeyId } from "../domain/access/client-key-id.ts";
 import type { Caller, ClientKeys } from "../gateway/ports.ts";
 import type { EpochMs } from "../kernel/time.ts";
-import type { Keyring, Mac } from "./keyring.ts";
+import type { Mac } from "./data-key-ring.ts";
+import type { Keyring } from "./keyring.ts";
 
 /** The part of a stored key that the check needs. */
 export type VerifiableKey = Pick<
@@ -33,11 +34,10 @@ type Entry = {
  * hides its owner nor lets anybody in under the other name.
  */
 export function createClientKeyVerifier(keyring: Keyring, now: () => EpochMs): ClientKeyVerifier {
-  const macs = new Map(keyring.macs("apikey-pepper").map((mac) => [mac.version, mac]));
   let entries = new Map<ClientKeyId, Entry>();
 
   const put = (into: Map<ClientKeyId, Entry>, record: VerifiableKey): void => {
-    const entry = entryOf(record, macs);
+    const entry = entryOf(record, keyring.macs("apikey-pepper"));
     if (entry === null) into.delete(record.id);
     else into.set(record.id, entry);
   };
@@ -65,8 +65,8 @@ export function createClientKeyVerifier(keyring: Keyring, now: () => EpochMs): C
 }
 
 /** Null when no presented key can match: revoked, of another pepper, or damaged. */
-function entryOf(record: VerifiableKey, macs: ReadonlyMap<number, Mac>): Entry | null {
-  const mac = macs.get(record.pepperVersion);
+function entryOf(record: VerifiableKey, macs: readonly Mac[]): Entry | null {
+  const mac = macs.find(({ version }) => version === record.pepperVersion);
   if (mac === undefined || record.revokedAtMs !== null || record.hmac.length !== 32) return null;
   return {
     caller: { keyId: record.id, keyName: record.name },

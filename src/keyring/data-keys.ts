@@ -30,18 +30,38 @@ export function unwrapDataKeys(masterKey: MasterKey, stored: readonly WrappedDat
   });
 }
 
+export type DrawnDataKey = { readonly open: OpenDataKey; readonly stored: WrappedDataKey };
+
 /** A fresh data key and its stored form. `takenIds` are never drawn again. */
 export function drawDataKey(
   masterKey: MasterKey,
   purpose: DataKeyPurpose,
   context: { readonly nowMs: EpochMs; readonly takenIds: ReadonlySet<number> },
-): { readonly open: OpenDataKey; readonly stored: WrappedDataKey } {
+): DrawnDataKey {
   let id = randomInt(1, MAX_DATA_KEY_ID);
   while (context.takenIds.has(id)) id = randomInt(1, MAX_DATA_KEY_ID);
   const key = randomBytes(KEY_BYTES);
   const fields = { id, purpose, kekId: masterKey.id, createdAtMs: context.nowMs };
   const wrapped = masterKey.wrap(wrapAddress(fields), key);
   return { open: { id, purpose, isActive: true, key }, stored: { ...fields, wrapped, state: "active" } };
+}
+
+/**
+ * The stored form of the same keys under another master key.
+ * @throws DataKeyDamaged when one is stored that is not open here: it would be lost.
+ */
+export function rewrapDataKeys(
+  masterKey: MasterKey,
+  open: readonly OpenDataKey[],
+  stored: readonly WrappedDataKey[],
+): readonly WrappedDataKey[] {
+  const byId = new Map(open.map((each) => [each.id, each]));
+  return stored.map((before) => {
+    const key = byId.get(before.id);
+    if (key === undefined || key.purpose !== before.purpose) throw new DataKeyDamaged(before.id);
+    const after = { ...before, kekId: masterKey.id };
+    return { ...after, wrapped: masterKey.wrap(wrapAddress(after), key.key) };
+  });
 }
 
 /** security.md D3.4: LP("bccf", "dek", v1, dek_id, purpose, kek_id, created_at). */

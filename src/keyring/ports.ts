@@ -21,3 +21,26 @@ export interface DataKeyStore {
   /** All or none, durable when it resolves. Rejects when an id is taken. */
   insert(keys: readonly WrappedDataKey[]): Promise<void>;
 }
+
+/** What a rotation may change, all inside one transaction. */
+export interface DataKeyChanges extends DataKeyStore {
+  /** Active becomes decrypt_only. */
+  demote(id: number): Promise<void>;
+  /** Replaces the wrapping; rejects when the key is not wrapped by `fromKekId` any more. */
+  rewrap(key: WrappedDataKey, fromKekId: string): Promise<void>;
+  /** Gone for good. */
+  remove(id: number): Promise<void>;
+}
+
+/** Stored envelopes of one column, whichever table they are in. */
+export interface SealedColumn {
+  readonly purpose: DataKeyPurpose;
+  readonly table: string;
+  readonly column: string;
+  /** In the order of `rowId`, after `afterId`. */
+  page(afterId: string, limit: number): Promise<readonly SealedValue[]>;
+  /** Only while the row still holds exactly `before`: a newer credential always wins. False when it does not. */
+  replace(before: SealedValue, envelope: Uint8Array): Promise<boolean>;
+}
+
+export type SealedValue = { readonly rowId: string; readonly generation: number; readonly envelope: Uint8Array };
