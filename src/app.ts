@@ -85,7 +85,13 @@ async function assemble(parts: Parts): Promise<App> {
   const keys = createKeyService({
     store: storage.clientKeys,
     mint: createClientKeyMint(keyring),
-    ring: verifier,
+    ring: {
+      set: verifier.set,
+      remove(id) {
+        verifier.remove(id);
+        plane.keyRevoked(id);
+      },
+    },
     clock,
   });
   const selection = await openSelection(parts);

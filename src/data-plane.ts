@@ -1,5 +1,6 @@
 import { createInProcessCoordination } from "./cluster/in-process.ts";
 import type { Config } from "./config/config.ts";
+import type { ClientKeyId } from "./domain/access/client-key-id.ts";
 import { createHomeBook } from "./domain/affinity/home-book.ts";
 import { createRetryBudget } from "./domain/failover/retry-budget.ts";
 import { createLatencyBook } from "./domain/pool/latency-book.ts";
@@ -13,6 +14,7 @@ import { createBodyBudget } from "./gateway/body-budget.ts";
 import type { Answer, Call } from "./gateway/call.ts";
 import { createPoolOwner, type PoolOwner } from "./gateway/pool-owner.ts";
 import type { Accounts, ClientKeys, Clock, Upstream } from "./gateway/ports.ts";
+import { createPresences } from "./gateway/presences.ts";
 import { createQueue } from "./gateway/queue.ts";
 import { refusalAnswer } from "./gateway/refusal.ts";
 import type { Rooms } from "./gateway/rooms.ts";
@@ -52,6 +54,8 @@ export interface DataPlane {
   /** Not ready at once, no new work, running requests finish or are ended at the deadline. */
   stop(): Promise<void>;
   hurry(): void;
+  /** Ends what runs and refuses what waits under this key, before it returns. */
+  keyRevoked(id: ClientKeyId): void;
   reportBug(cause: unknown): void;
 }
 
@@ -115,6 +119,7 @@ export function createDataPlane(needs: DataPlaneNeeds): DataPlane {
       await keeper.stop();
     },
     hurry: () => hurried.abort(),
+    keyRevoked: (id) => rooms.presences.revoked(id),
     reportBug,
   };
 }
@@ -139,6 +144,7 @@ function partsOf(needs: DataPlaneNeeds, { background, onLearned }: PartsNeeds): 
     retryBudget: createRetryBudget({ ratio: config.retry.budgetRatio }),
     budget: createBodyBudget(config.limits.inFlightBodyBytes),
     queue: createQueue({ clock, maxWaitMs: config.queue.maxWaitMs, maxWaiting: config.queue.maxWaiting }),
+    presences: createPresences(),
     streams: createStreamWatch(clock),
     deadlines: config.deadlines,
     retry: config.retry,

@@ -12,6 +12,7 @@ const outcomeSchema = z.enum([
   "client_gone",
   "truncated",
   "refused",
+  "revoked",
   "interrupted",
 ]);
 

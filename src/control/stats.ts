@@ -7,7 +7,7 @@ import { accountNames, type Names } from "./requests.ts";
 export type StatsLine = {
   readonly requests: number;
   readonly completed: number;
-  /** upstream_error, truncated, refused or interrupted. */
+  /** upstream_error, truncated, refused, revoked or interrupted. */
   readonly failed: number;
   readonly clientGone: number;
   readonly inFlight: number;
@@ -98,6 +98,7 @@ function columnOf(outcome: RequestOutcome): "completed" | "failed" | "clientGone
     case "upstream_error":
     case "truncated":
     case "refused":
+    case "revoked":
     case "interrupted":
       return "failed";
     default:

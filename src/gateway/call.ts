@@ -29,7 +29,9 @@ export type Call = {
   ): Promise<Result<Uint8Array, BodyProblem | "over_budget">>;
   /** The caller is known: lifts the listener's short idle limit. From here the gateway's own deadlines hold. */
   admitted(): void;
-  /** Aborts when the client leaves. */
+  /** The gateway gives the request up: `signal` aborts as if the client had left, but the client still gets an answer. */
+  abandon(): void;
+  /** Aborts when the client leaves, or the gateway gives the request up. */
   readonly signal: GoneSignal;
   readonly acceptedAtMs: EpochMs;
 };

@@ -29,6 +29,7 @@ const REFUSALS = {
   GW_CONNECTIONS: { status: 503, type: "overloaded_error" },
   GW_NO_KEY: { status: 401, type: "authentication_error" },
   GW_BAD_KEY: { status: 401, type: "authentication_error" },
+  GW_KEY_REVOKED: { status: 401, type: "authentication_error" },
   GW_PROVIDER_CREDENTIAL: { status: 401, type: "authentication_error" },
   GW_TWO_KEYS: { status: 400, type: "invalid_request_error" },
   GW_UNKNOWN_PATH: { status: 404, type: "not_found_error" },

@@ -70,6 +70,10 @@ export function meteredBody(metered: MeteredBody): MeteredPushBody {
         onEnd: () => end(null),
         onFailure: end,
       });
+      walk.presence.endAnswer = () => {
+        sink.onFailure({ kind: "aborted", detail: "the client key was revoked", wasSent: true });
+        abandon("cut");
+      };
     },
     pause: () => source.pause(),
     resume: () => source.resume(),

@@ -24,6 +24,7 @@ function cutEvent(message: string): Uint8Array {
 
 const CUT = cutEvent("The upstream stream ended before its message was complete (GW_STREAM_CUT)");
 const STOPPING = cutEvent("The gateway stopped before the message was complete (GW_STOPPING)");
+const REVOKED = cutEvent("The client key was revoked before the message was complete (GW_KEY_REVOKED)");
 
 export type GuardedStream = {
   readonly walk: Walk;
@@ -92,14 +93,15 @@ export function guardStream(guarded: GuardedStream): PushBody {
         client.onChunk(PING);
       }
     },
-    stop() {
-      if (client !== null && meter.events.hasEnded) {
-        client.onEnd();
-      } else if (client !== null) {
-        endVisibly(client, STOPPING, null);
-      }
-      body.abandon("cut");
-    },
+    stop: () => endNow(STOPPING),
+  };
+  const endNow = (event: Uint8Array) => {
+    if (client !== null && meter.events.hasEnded) {
+      client.onEnd();
+    } else if (client !== null) {
+      endVisibly(client, event, null);
+    }
+    body.abandon("cut");
   };
 
   return {
@@ -107,6 +109,10 @@ export function guardStream(guarded: GuardedStream): PushBody {
       client = sink;
       rooms.streams.add(watched);
       body.subscribe(sink);
+      walk.presence.endAnswer = () => endNow(REVOKED);
+      if (walk.presence.isRevoked && !walk.isSettled) {
+        endNow(REVOKED);
+      }
     },
     pause() {
       pausedAtMs ??= rooms.clock.now();
@@ -142,7 +148,8 @@ function settleStream(
   if (error !== null && !isJudgedError) {
     learnLateError(walk, error, rooms);
   }
-  const outcome = streamOutcome(end, reading, tap);
+  const isCutByUs = walk.presence.isRevoked && reading.outcome === "truncated";
+  const outcome = isCutByUs ? "revoked" : streamOutcome(end, reading, tap);
   settleWalk(walk, { status, outcome, usage, errorType: error?.type ?? null, thinkingDropped }, rooms);
 }
 

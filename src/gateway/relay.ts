@@ -67,7 +67,7 @@ function settleWhole({ walk, rooms, tap, status, errorType, end }: WholeEnd): vo
       walk,
       {
         status,
-        outcome: outcomeOf(end, status),
+        outcome: end !== "complete" && walk.presence.isRevoked ? "revoked" : outcomeOf(end, status),
         usage: read.usage,
         errorType: errorType ?? read.error?.type ?? null,
         thinkingDropped: read.thinkingDropped,

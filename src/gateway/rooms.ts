@@ -6,6 +6,7 @@ import type { DurationMs } from "../kernel/time.ts";
 import type { BodyBudget } from "./body-budget.ts";
 import type { PoolOwner } from "./pool-owner.ts";
 import type { Accounts, ClientKeys, Clock, Ledger, Observer, Random, Upstream } from "./ports.ts";
+import type { Presences } from "./presences.ts";
 import type { Queue } from "./queue.ts";
 import type { StreamWatch } from "./stream-watch.ts";
 
@@ -46,6 +47,7 @@ export type Rooms = {
   rule(): SelectionRule;
   readonly retryBudget: RetryBudget;
   readonly queue: Queue;
+  readonly presences: Presences;
   readonly streams: StreamWatch;
   readonly deadlines: Deadlines;
   readonly retry: RetryRule;

@@ -44,7 +44,11 @@ test("a walk that is settled again stays as it was", async () => {
   const stage = createStage();
   const call = stage.call();
   const facts = requestFactsOf(new Uint8Array(0));
-  const walk = newWalk(call, { keyId: clientKeyId("k"), keyName: "k" }, { body: null, facts, reservedBytes: 0 });
+  const walk = newWalk(stage.rooms.presences.enter(call, { keyId: clientKeyId("k"), keyName: "k" }), {
+    body: null,
+    facts,
+    reservedBytes: 0,
+  });
   settleWalk(walk, { status: 200, outcome: "completed" }, stage.rooms);
   settleWalk(walk, { status: null, outcome: "client_gone" }, stage.rooms);
   expect(stage.settled).toMatchObject([{ status: 200, outcome: "completed" }]);

@@ -13,12 +13,14 @@ import { type DurationMs, durationMs, type EpochMs, elapsed } from "../kernel/ti
 import type { Call } from "./call.ts";
 import { conversationFor } from "./conversation.ts";
 import type { Caller } from "./ports.ts";
+import type { Presence } from "./presences.ts";
 import type { Read } from "./read.ts";
 import { requestClassOf } from "./request-class.ts";
 import type { Rooms } from "./rooms.ts";
 
 /** What one request has come to so far. One owner: the walk that made it. */
 export type Walk = {
+  readonly presence: Presence;
   readonly call: Call;
   readonly caller: Caller;
   readonly facts: RequestFacts;
@@ -57,9 +59,11 @@ export type WalkEnd = {
   readonly thinkingDropped?: number | null;
 };
 
-export function newWalk(call: Call, caller: Caller, { body, facts, reservedBytes }: Read): Walk {
+export function newWalk(presence: Presence, { body, facts, reservedBytes }: Read): Walk {
+  const { call, caller } = presence;
   const modelClass = modelClassOf(facts.model);
   return {
+    presence,
     call,
     caller,
     facts,
@@ -132,6 +136,7 @@ export function settleWalk(walk: Walk, end: WalkEnd, rooms: Rooms): void {
     return;
   }
   walk.isSettled = true;
+  rooms.presences.leave(walk.presence);
   const begin = beginWalk(walk, null, rooms);
   releaseBody(walk, rooms);
   settleTicket(walk, { kind: ticketEndOf(walk, end.outcome), usage: end.usage ?? null }, rooms);
@@ -148,6 +153,7 @@ function ticketEndOf({ ticketEnd }: Walk, outcome: WalkEnd["outcome"]): TicketEn
     case "completed":
       return ticketEnd;
     case "client_gone":
+    case "revoked":
       return "gone";
     default:
       return "failed";

@@ -63,6 +63,7 @@ export function createScriptedCall({ id, key, nowMs, script }: CallOptions): Scr
     admitted() {
       isAdmitted = true;
     },
+    abandon: () => client.abort(),
     signal,
     acceptedAtMs: nowMs,
     leave: () => client.abort(),

@@ -14,6 +14,7 @@ import { createBodyBudget } from "../../src/gateway/body-budget.ts";
 import type { Answer } from "../../src/gateway/call.ts";
 import { createPoolOwner } from "../../src/gateway/pool-owner.ts";
 import type { Accounts, Caller, Observer } from "../../src/gateway/ports.ts";
+import { createPresences } from "../../src/gateway/presences.ts";
 import { createQueue } from "../../src/gateway/queue.ts";
 import type { RequestClass } from "../../src/gateway/request-class.ts";
 import type { Deadlines, Rooms } from "../../src/gateway/rooms.ts";
@@ -142,6 +143,7 @@ export function createStage({ accounts: first, overrides, queue, ...chosen }: St
     retryBudget: createRetryBudget({ ratio: chosen.retryRatio ?? 0.1 }),
     budget: createBodyBudget(1_000_000),
     queue: createQueue({ clock, maxWaitMs, maxWaiting: queue?.maxWaiting ?? 2 }),
+    presences: createPresences(),
     streams: createStreamWatch(clock),
     deadlines: DEADLINES,
     retry: { attempts: 3, delayMs: durationMs(500), backoff: 2 },

@@ -10,7 +10,7 @@ export type RequestId = Brand<string, "RequestId">;
 /**
  * in_flight: begun, not settled. completed: the answer reached its own end. upstream_error: the answer was an error.
  * client_gone: the client left first. truncated: upstream stopped before its end. refused: we answered, upstream saw nothing.
- * interrupted: this process died in between.
+ * revoked: the client key was revoked while it ran, and we ended it. interrupted: this process died in between.
  */
 export type RequestOutcome =
   | "in_flight"
@@ -19,6 +19,7 @@ export type RequestOutcome =
   | "client_gone"
   | "truncated"
   | "refused"
+  | "revoked"
   | "interrupted";
 
 /** Written before the first byte leaves for upstream. */

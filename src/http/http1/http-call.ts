@@ -95,6 +95,10 @@ export class HttpCall implements Call {
     // Nothing to lift: while a call is served, the connection has no limit of time but that of the upload.
   }
 
+  abandon(): void {
+    this.#departure.leave();
+  }
+
   get signal(): GoneSignal {
     return this.#departure;
   }

@@ -178,6 +178,7 @@ const SETTLED_OUTCOMES: ReadonlySet<unknown> = new Set<RequestOutcome>([
   "client_gone",
   "truncated",
   "refused",
+  "revoked",
 ]);
 
 function usageCells(usage: Usage): readonly Cell[] {
