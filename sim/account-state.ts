@@ -10,6 +10,8 @@ export type AccountOptions = {
   readonly workspace?: string;
   /** Default: the credential is accepted either way. */
   readonly kind?: "api_key" | "bearer";
+  /** From this instant of the simulator's clock on the credential gets 401. Default: never. */
+  readonly expiresAtMs?: number;
   /** Given: requests for other models get 404. Default: the current models, and nothing is refused. */
   readonly models?: readonly SimulatedModel[];
   /** Shared by all accounts of the organization; the first account that states them wins. */

@@ -113,6 +113,7 @@ function accountOf(state: SimulatorState, head: RequestHead): AccountState | nul
   if (head.credential === null) return null;
   const account = state.accounts.get(head.credential.text);
   if (account === undefined) return null;
+  if (account.options.expiresAtMs !== undefined && state.world.nowMs() >= account.options.expiresAtMs) return null;
   return (account.options.kind ?? head.credential.kind) === head.credential.kind ? account : null;
 }
 
