@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { SOCKET_NAME } from "./cli/socket-name.ts";
 import type { Config, Secrets } from "./config/config.ts";
 import { type AccountService, createAccountService } from "./control/accounts.ts";
+import type { AuditedChanges } from "./control/audit-port.ts";
 import { createExplanationService } from "./control/explanation.ts";
 import { createKeyService, type KeyService } from "./control/keys.ts";
 import type { RequestReader } from "./control/ports.ts";
@@ -23,6 +24,7 @@ import { type Keyring, openKeyring } from "./keyring/keyring.ts";
 import { loadMasterKey } from "./keyring/master-key.ts";
 import { logLedgerEvent } from "./ledger-log.ts";
 import { createLog, type Log } from "./observe/log.ts";
+import { escapeUnprintable, redact } from "./observe/redact.ts";
 import { createPoolView } from "./pool-view.ts";
 import { openLedger, type SpooledLedger } from "./storage/ledger/ledger.ts";
 import { openStorage, type Storage } from "./storage/storage.ts";
@@ -65,25 +67,28 @@ export async function createApp(config: Config, secrets: Secrets): Promise<App> 
   const storage = await openStorage({ dataDir });
   const keyring = await openOrClose(storage, () => openKeyringFor(storage, dataDir, secrets));
   const ledger = await openLedger({ dataDir, now: systemClock.now, onEvent: (event) => logLedgerEvent(log, event) });
-  return assemble({ config, log, storage, keyring, ledger });
+  const audit = storage.auditedChanges({ now: systemClock.now, clean: (text) => escapeUnprintable(redact(text)) });
+  return assemble({ config, log, storage, keyring, ledger, audit });
 }
 
 type Parts = {
   readonly config: Config;
   readonly log: Log;
   readonly storage: Storage;
+  readonly audit: AuditedChanges;
   readonly keyring: Keyring;
   readonly ledger: SpooledLedger;
 };
 
 async function assemble(parts: Parts): Promise<App> {
-  const { config, log, storage, keyring, ledger } = parts;
+  const { config, log, storage, keyring, ledger, audit } = parts;
   const clock = systemClock;
   const { allowPrivate } = config.upstream;
   const upstream = createUpstream({ allowPrivate });
   const verifier = createClientKeyVerifier(keyring, clock.now);
   const keys = createKeyService({
     store: storage.clientKeys,
+    changes: audit,
     mint: createClientKeyMint(keyring),
     ring: {
       set: verifier.set,
@@ -113,6 +118,7 @@ async function assemble(parts: Parts): Promise<App> {
   });
   const accounts: AccountService = createAccountService({
     store: storage.accounts,
+    changes: audit,
     vault: createAccountVault(keyring),
     pool: createPoolView(plane.pool, clock.now, (id) => accounts.snapshot().find((each) => each.id === id) ?? null),
     probe: createModelProbe(upstream),
@@ -171,9 +177,10 @@ async function addSampleAccount(accounts: AccountService, { credential, ...sampl
   }
 }
 
-async function openSelection({ config, storage }: Parts): Promise<SelectionService> {
+async function openSelection({ config, storage, audit }: Parts): Promise<SelectionService> {
   const selection = createSelectionService({
     store: storage.settings,
+    changes: audit,
     rule: { ...config.selection, maxWaitMs: config.queue.maxWaitMs },
     strategyGivenBy: config.strategyGivenBy,
   });

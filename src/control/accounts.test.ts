@@ -225,8 +225,7 @@ describe("learning an organization", () => {
     const account = await addWork(world);
     world.stores.accountStore.update = () => Promise.reject(new Error("the disk is full"));
     world.accounts.learnOrganization(account.id, "org-9");
-    await Promise.resolve();
-    await Promise.resolve();
+    await Bun.sleep(0);
     expect(world.accounts.snapshot()).toMatchObject([{ organization: "org-9" }]);
     expect(world.unstored).toEqual([new Error("the disk is full")]);
   });

@@ -1,9 +1,12 @@
-import type { Account, AccountId, KnownModel } from "../domain/account/account.ts";
+import { type Account, type AccountId, accountId, type KnownModel } from "../domain/account/account.ts";
 import { type Pace, paceOf } from "../domain/ratelimit/pace.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import type { Secret } from "../kernel/secret.ts";
 import { type AddAccountCommand, parseAccountDraft } from "./account-draft.ts";
 import { type AccountRoster, createAccountRoster, type UnusableAccount } from "./account-roster.ts";
+import { currentActor, SYSTEM } from "./acting.ts";
+import type { AuditAction } from "./audit-codes.ts";
+import type { AuditDraft, AuditedChanges } from "./audit-port.ts";
 import { isLabel } from "./name.ts";
 import type {
   AccountChanges,
@@ -14,6 +17,7 @@ import type {
   ControlClock,
   PoolView,
   ProbeUpstream,
+  StoredAccount,
   Vault,
 } from "./ports.ts";
 import { type Refusal, refusal } from "./refusal.ts";
@@ -62,7 +66,9 @@ export type AccountService = {
 };
 
 export type AccountServiceNeeds = {
-  readonly store: AccountStore;
+  /** Only read; what changes goes through `changes`. */
+  readonly store: Pick<AccountStore, "list">;
+  readonly changes: AuditedChanges;
   readonly vault: Vault;
   readonly pool: PoolView;
   readonly probe: ProbeUpstream;
@@ -91,11 +97,11 @@ export function createAccountService(needs: AccountServiceNeeds): AccountService
       return found.ok ? ok(report(inside, found.value)) : found;
     },
     add: (command) => addAccount(inside, command),
-    pause: (nameOrId) => changeAccount(inside, nameOrId, { doing: "pause account", changes: { isPaused: true } }),
+    pause: (nameOrId) => changeAccount(inside, nameOrId, { doing: "pause account", action: "ACC002", isPaused: true }),
     async resume(nameOrId) {
       const found = find(inside, "resume account", nameOrId);
       if (found.ok) needs.pool.reset(found.value.id);
-      return changeAccount(inside, nameOrId, { doing: "resume account", changes: { isPaused: false } });
+      return changeAccount(inside, nameOrId, { doing: "resume account", action: "ACC003", isPaused: false });
     },
     remove: (nameOrId) => removeAccount(inside, nameOrId),
     test: (nameOrId) => testAccount(inside, nameOrId),
@@ -105,7 +111,7 @@ export function createAccountService(needs: AccountServiceNeeds): AccountService
 const FIRST_GENERATION = 1;
 
 type Inside = { readonly needs: AccountServiceNeeds; readonly roster: AccountRoster };
-type Change = { readonly doing: string; readonly changes: AccountChanges };
+type Change = { readonly doing: string; readonly action: AuditAction; readonly isPaused: boolean };
 
 async function addAccount(
   { needs, roster }: Inside,
@@ -124,13 +130,17 @@ async function addAccount(
     models: [],
   };
   const envelope = needs.vault.sealCredential(account.id, FIRST_GENERATION, credential);
-  const inserted = await needs.store.insert({
+  const stored: StoredAccount = {
     ...withoutOrganization(account),
     declaredOrganization: account.organization,
     learnedOrganization: null,
     credential: envelope,
     generation: FIRST_GENERATION,
-  });
+  };
+  const inserted = await needs.changes.change(
+    { ...draftOf("ACC001", account), after: valuesOf(account) },
+    ({ accounts }) => accounts.insert(stored),
+  );
   if (!inserted.ok) return err(nameTaken(account.name));
   roster.put(account, credential);
 
@@ -150,18 +160,28 @@ async function changeAccount(
 ): Promise<Result<AccountReport, Refusal>> {
   const found = find(inside, change.doing, nameOrId);
   if (!found.ok) return found;
-  const isStored = await inside.needs.store.update(found.value.id, change.changes);
-  const changed = isStored ? inside.roster.change(found.value.id, change.changes) : null;
+  const { isPaused } = change;
+  const draft = {
+    ...draftOf(change.action, found.value),
+    before: { isPaused: found.value.isPaused },
+    after: { isPaused },
+  };
+  const isStored = await storeChanges(inside.needs, draft, { isPaused });
+  const changed = isStored ? inside.roster.change(found.value.id, { isPaused }) : null;
   return changed === null ? err(notFound(change.doing, nameOrId)) : ok(report(inside, changed));
 }
 
 async function removeAccount(inside: Inside, nameOrId: string): Promise<Result<Account, Refusal>> {
   const found = find(inside, "remove account", nameOrId);
   if (!found.ok) return found;
-  const isRemoved = await inside.needs.store.remove(found.value.id);
+  const { id } = found.value;
+  const draft = { ...draftOf("ACC004", found.value), before: valuesOf(found.value) };
+  const removed = await inside.needs.changes.change(draft, async ({ accounts }) =>
+    (await accounts.remove(id)) ? ok(undefined) : err("account_not_found"),
+  );
   inside.roster.drop(found.value.id);
   inside.needs.pool.reset(found.value.id);
-  return isRemoved ? found : err(notFound("remove account", nameOrId));
+  return removed.ok ? found : err(notFound("remove account", nameOrId));
 }
 
 async function testAccount(inside: Inside, nameOrId: string): Promise<Result<AccountTest, Refusal>> {
@@ -181,7 +201,12 @@ async function learnModels({ needs, roster }: Inside, account: Account, credenti
   const listed = await needs.probe.listModels(account, credential);
   if (!listed.ok || haveSameModels(listed.value, account.models)) return listed;
   const changes = { models: listed.value };
-  if (await needs.store.update(account.id, changes)) roster.change(account.id, changes);
+  const draft = {
+    ...draftOf("ACC006", account),
+    before: { modelCount: account.models.length },
+    after: { modelCount: listed.value.length },
+  };
+  if (await storeChanges(needs, draft, changes)) roster.change(account.id, changes);
   return listed;
 }
 
@@ -190,7 +215,30 @@ function learnOrganization({ needs, roster }: Inside, id: AccountId, organizatio
   if (account === null || account.organization !== null || !isLabel(organization)) return;
   const changes = { learnedOrganization: organization };
   roster.change(id, changes);
-  void needs.store.update(id, changes).catch(needs.onUnstored);
+  const draft = { ...draftOf("ACC005", account), actor: SYSTEM, after: { organization } };
+  void storeChanges(needs, draft, changes).catch(needs.onUnstored);
+}
+
+/** False when the account is gone. */
+async function storeChanges(
+  { changes }: AccountServiceNeeds,
+  draft: AuditDraft,
+  stored: AccountChanges,
+): Promise<boolean> {
+  const id = accountId(draft.object.id);
+  const changed = await changes.change(draft, async ({ accounts }) =>
+    (await accounts.update(id, stored)) ? ok(undefined) : err("account_not_found"),
+  );
+  return changed.ok;
+}
+
+function draftOf(action: AuditAction, { id, name }: Account): AuditDraft {
+  return { code: `${action}I`, actor: currentActor(), object: { type: "account", id, name } };
+}
+
+function valuesOf(account: Account) {
+  const { provider, baseUrl, credentialKind, priority, weight, organization, workspace } = account;
+  return { provider, baseUrl, credentialKind, priority, weight, organization, workspace };
 }
 
 function find({ roster }: Inside, doing: string, nameOrId: string): Result<Account, Refusal> {

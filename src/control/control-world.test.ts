@@ -10,8 +10,8 @@ import { createClientKeyMint } from "../keyring/client-key-mint.ts";
 import { createClientKeyVerifier } from "../keyring/client-key-verifier.ts";
 import { openKeyring } from "../keyring/keyring.ts";
 import { masterKeyFromBytes } from "../keyring/master-key.ts";
-import type { WrappedDataKey } from "../keyring/ports.ts";
 import { createAccountService } from "./accounts.ts";
+import type { AuditDraft, AuditedChanges, ChangeStores } from "./audit-port.ts";
 import { createExplanationService } from "./explanation.ts";
 import { createKeyService } from "./keys.ts";
 import type {
@@ -32,6 +32,7 @@ import { createRequestService } from "./requests.ts";
 import { createSelectionService } from "./selection.ts";
 import { createStatsService } from "./stats.ts";
 import { createTraceService } from "./trace.ts";
+import type { WrappedDataKey } from "./vault-ports.ts";
 
 export const START: EpochMs = epochMs(Date.UTC(2026, 10, 23, 12));
 
@@ -55,6 +56,18 @@ export async function createControlWorld(given?: Stores) {
   const accountStore = createMemoryAccounts();
   const keyStore = createMemoryKeys();
   const used = given ?? { accountStore, keyStore };
+  const settings = new Map<string, string>();
+  const settingStore = {
+    get: async (key: string) => settings.get(key) ?? null,
+    async set(key: string, value: string) {
+      settings.set(key, value);
+    },
+  };
+  const changes = createRecordedChanges({
+    accounts: used.accountStore,
+    clientKeys: used.keyStore,
+    settings: settingStore,
+  });
   const ledger: {
     rows: RequestRow[];
     tallies: RequestTally[];
@@ -98,6 +111,7 @@ export async function createControlWorld(given?: Stores) {
   const openAccounts = () =>
     createAccountService({
       store: used.accountStore,
+      changes,
       vault,
       pool: {
         describe: ({ id }) =>
@@ -119,7 +133,7 @@ export async function createControlWorld(given?: Stores) {
       onUnstored: (cause) => unstored.push(cause),
     });
   const openKeys = () =>
-    createKeyService({ store: used.keyStore, mint: createClientKeyMint(keyring), ring: verifier, clock });
+    createKeyService({ store: used.keyStore, changes, mint: createClientKeyMint(keyring), ring: verifier, clock });
 
   const accounts = openAccounts();
   const keys = openKeys();
@@ -128,14 +142,9 @@ export async function createControlWorld(given?: Stores) {
   const stats = createStatsService(reader, names, clock);
   const explanations = createExplanationService(reader, names);
   const trace = createTraceService(reader, names, clock);
-  const settings = new Map<string, string>();
   const selection = createSelectionService({
-    store: {
-      get: async (key) => settings.get(key) ?? null,
-      async set(key, value) {
-        settings.set(key, value);
-      },
-    },
+    store: settingStore,
+    changes,
     rule: { strategy: "session", waitPriceUsdPerHour: 60, crossOrganization: "allow", maxWaitMs: durationMs(20_000) },
     strategyGivenBy: null,
   });
@@ -144,6 +153,7 @@ export async function createControlWorld(given?: Stores) {
   return {
     ...services,
     stores,
+    changes,
     clock,
     verifier,
     conditions,
@@ -158,6 +168,22 @@ export async function createControlWorld(given?: Stores) {
 
 const httpsOnly: BaseUrlRule = (text) =>
   text.startsWith("https://") ? ok(text.replace(/\/$/, "")) : err("only https is allowed");
+
+/** Without a transaction: what it records is what was asked for. The real one is tested in storage/audit. */
+function createRecordedChanges(stores: ChangeStores): AuditedChanges & { drafts: AuditDraft[] } {
+  const drafts: AuditDraft[] = [];
+  return {
+    drafts,
+    async change(draft, work) {
+      const value = await work(stores);
+      drafts.push(draft);
+      return value;
+    },
+    async note(draft) {
+      drafts.push(draft);
+    },
+  };
+}
 
 function createMemoryAccounts(): AccountStore & { rows: Map<AccountId, StoredAccount> } {
   const rows = new Map<AccountId, StoredAccount>();

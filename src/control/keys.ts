@@ -1,6 +1,8 @@
 import type { ClientKeyId } from "../domain/access/client-key-id.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import { after, type DurationMs, type EpochMs } from "../kernel/time.ts";
+import { currentActor } from "./acting.ts";
+import type { AuditedChanges } from "./audit-port.ts";
 import { parseName } from "./name.ts";
 import type { ClientKeyRecord, ClientKeyStore, ControlClock, KeyMint, KeyRing } from "./ports.ts";
 import { type Refusal, refusal } from "./refusal.ts";
@@ -33,7 +35,9 @@ export type KeyService = {
 };
 
 export type KeyServiceNeeds = {
-  readonly store: ClientKeyStore;
+  /** Only read; what changes goes through `changes`. */
+  readonly store: Pick<ClientKeyStore, "list">;
+  readonly changes: AuditedChanges;
   readonly mint: KeyMint;
   readonly ring: KeyRing;
   readonly clock: ControlClock;
@@ -66,7 +70,7 @@ type KnownKeys = Map<ClientKeyId, ClientKeyRecord>;
 type KeyDraft = { readonly name: string; readonly expiresInMs: DurationMs | null };
 
 async function createKey(
-  { store, mint, ring, clock }: KeyServiceNeeds,
+  { changes, mint, ring, clock }: KeyServiceNeeds,
   known: KnownKeys,
   draft: KeyDraft,
 ): Promise<Result<CreatedKey, Refusal>> {
@@ -93,7 +97,15 @@ async function createKey(
     expiresAtMs: expiresInMs === null ? null : after(nowMs, expiresInMs),
     lastUsedAtMs: null,
   };
-  const inserted = await store.insert(record);
+  const inserted = await changes.change(
+    {
+      code: "KEY001I",
+      actor: currentActor(),
+      object: objectOf(record),
+      after: { expiresAtMs: record.expiresAtMs },
+    },
+    ({ clientKeys }) => clientKeys.insert(record),
+  );
   if (!inserted.ok) return err(nameTaken(name.value));
   known.set(record.id, record);
   ring.set(record);
@@ -101,7 +113,7 @@ async function createKey(
 }
 
 async function revokeKey(
-  { store, ring, clock }: KeyServiceNeeds,
+  { changes, ring, clock }: KeyServiceNeeds,
   known: KnownKeys,
   nameOrId: string,
 ): Promise<Result<ClientKeyReport, Refusal>> {
@@ -116,9 +128,16 @@ async function revokeKey(
   // The verifier first: a store that fails must not keep a leaked key alive in this process.
   ring.remove(record.id);
   const revoked = { ...record, revokedAtMs: clock.now() };
-  await store.revoke(record.id, revoked.revokedAtMs);
+  await changes.change(
+    { code: "KEY002I", actor: currentActor(), object: objectOf(record), after: { revokedAtMs: revoked.revokedAtMs } },
+    ({ clientKeys }) => clientKeys.revoke(record.id, revoked.revokedAtMs),
+  );
   known.set(record.id, revoked);
   return ok({ record: revoked, state: "revoked" });
+}
+
+function objectOf({ id, name }: ClientKeyRecord) {
+  return { type: "client_key", id, name };
 }
 
 /** By id, else by name. */

@@ -4,8 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { SelectionRule } from "../domain/selection/choice.ts";
 import { STRATEGIES } from "../domain/selection/strategy-name.ts";
-import { durationMs } from "../kernel/time.ts";
+import { durationMs, epochMs } from "../kernel/time.ts";
 import { openStorage } from "../storage/storage.ts";
+import { createControlWorld } from "./control-world.test.ts";
 import { createSelectionService } from "./selection.ts";
 
 const RULE: SelectionRule = {
@@ -23,9 +24,10 @@ async function inDirectory(
 ): Promise<void> {
   const dataDir = mkdtempSync(join(tmpdir(), "selection-"));
   const storage = await openStorage({ dataDir });
+  const changes = storage.auditedChanges({ now: () => epochMs(0), clean: (text) => text });
   try {
     await act(async ({ rule = RULE, strategyGivenBy = null } = {}) => {
-      const service = createSelectionService({ store: storage.settings, rule, strategyGivenBy });
+      const service = createSelectionService({ store: storage.settings, changes, rule, strategyGivenBy });
       await service.load();
       return service;
     });
@@ -86,7 +88,8 @@ test("what the configuration gives wins over what was stored, and is not changed
 test("a stored name that this release does not know counts as none", async () => {
   const values = new Map([["selection.strategy", "of-a-later-release"]]);
   const store = { get: async (key: string) => values.get(key) ?? null, set: async () => undefined };
-  const service = createSelectionService({ store, rule: RULE, strategyGivenBy: null });
+  const changes = (await createControlWorld()).changes;
+  const service = createSelectionService({ store, changes, rule: RULE, strategyGivenBy: null });
   await service.load();
   expect(service.strategy()).toMatchObject({ name: "session", source: "default" });
 });

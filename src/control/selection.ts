@@ -1,6 +1,8 @@
 import type { SelectionRule } from "../domain/selection/choice.ts";
 import { DEFAULT_STRATEGY, STRATEGIES, type StrategyName } from "../domain/selection/strategy-name.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
+import { currentActor } from "./acting.ts";
+import type { AuditedChanges } from "./audit-port.ts";
 import type { SettingStore } from "./ports.ts";
 import { type Refusal, refusal } from "./refusal.ts";
 
@@ -25,7 +27,9 @@ export type SelectionService = {
 };
 
 export type SelectionNeeds = {
-  readonly store: SettingStore;
+  /** Only read; what changes goes through `changes`. */
+  readonly store: Pick<SettingStore, "get">;
+  readonly changes: AuditedChanges;
   /** As configured; `strategy` counts only when `strategyGivenBy` names who gave it. */
   readonly rule: SelectionRule;
   readonly strategyGivenBy: string | null;
@@ -33,7 +37,8 @@ export type SelectionNeeds = {
 
 const STRATEGY_KEY = "selection.strategy";
 
-export function createSelectionService({ store, rule: configured, strategyGivenBy }: SelectionNeeds): SelectionService {
+export function createSelectionService(needs: SelectionNeeds): SelectionService {
+  const { store, changes, rule: configured, strategyGivenBy } = needs;
   let report: StrategyReport =
     strategyGivenBy === null
       ? { name: DEFAULT_STRATEGY, source: "default", givenBy: null }
@@ -57,7 +62,16 @@ export function createSelectionService({ store, rule: configured, strategyGivenB
     async setStrategy(name) {
       if (!isStrategy(name)) return err(unknownStrategy(name));
       if (strategyGivenBy !== null) return err(fixedStrategy(report.name, strategyGivenBy));
-      await store.set(STRATEGY_KEY, name);
+      await changes.change(
+        {
+          code: "CFG001I",
+          actor: currentActor(),
+          object: { type: "setting", id: STRATEGY_KEY, name: null },
+          before: { strategy: report.name },
+          after: { strategy: name },
+        },
+        ({ settings }) => settings.set(STRATEGY_KEY, name),
+      );
       return ok(take(name));
     },
   };

@@ -1,5 +1,6 @@
 import { lstatSync, unlinkSync } from "node:fs";
 import { connect } from "node:net";
+import { actingAs, OPERATOR } from "../../control/acting.ts";
 import type { AdminApp } from "./admin-app.ts";
 import { MAX_ADMIN_BODY_BYTES } from "./admin-app.ts";
 
@@ -48,7 +49,7 @@ function serveOwnerOnly(socketPath: string, app: AdminApp) {
   const umask = process.umask(0o177);
   const options = {
     unix: socketPath,
-    fetch: (request: Request) => app.fetch(request),
+    fetch: (request: Request) => actingAs(OPERATOR, () => app.fetch(request)),
     idleTimeout: IDLE_TIMEOUT_SECONDS,
     maxRequestBodySize: MAX_ADMIN_BODY_BYTES,
     development: false as const,
