@@ -20,7 +20,8 @@ function addressOf(accountId: AccountId, generation: number): EnvelopeAddress {
   return { table: "accounts", column: "credential", rowId: accountId, generation };
 }
 
-function inWords(problem: OpenProblem): string {
+/** Why an envelope does not open, for the operator. */
+export function inWords(problem: OpenProblem): string {
   switch (problem) {
     case "tampered":
       return "it was changed, moved from another account, or put back from an older version";

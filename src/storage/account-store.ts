@@ -17,7 +17,7 @@ export function createAccountStore(db: WriteHandle): AccountStore {
 
     async insert(account) {
       try {
-        await db.insertInto("accounts").values(toRow(account)).execute();
+        await db.insertInto("accounts").values(accountToRow(account)).execute();
         return ok(undefined);
       } catch (cause) {
         if (isUniqueViolation(cause)) return err("name_taken");
@@ -52,7 +52,7 @@ function toColumns(changes: AccountChanges): Updateable<AccountsTable> {
   return set;
 }
 
-function toRow(account: StoredAccount): AccountsTable {
+export function accountToRow(account: StoredAccount): AccountsTable {
   return {
     id: account.id,
     name: account.name,

@@ -124,7 +124,40 @@ export type AuditCheckpointsTable = {
   signature: Uint8Array;
 };
 
+/** The login of an account that renews itself; goes with its account. */
+export type OauthAccountsTable = {
+  account_id: string;
+  client_id: string;
+  authorize_url: string;
+  token_url: string;
+  /** Separated by one space. */
+  scopes: string;
+  /** Envelope of the keyring, bound to table, column, account and the generation of `accounts`. */
+  refresh_token: Uint8Array | null;
+  issued_at_ms: number;
+  expires_at_ms: number | null;
+  state: "active" | "needs_reauth";
+  terms_accepted_at_ms: number;
+  /** Who may send the refresh token, and until when nobody else may. */
+  lease_owner: string | null;
+  lease_until_ms: number | null;
+};
+
+/** A login under way. Retention: 10 minutes. */
+export type OauthSessionsTable = {
+  id: string;
+  owner: string;
+  /** Envelope of the keyring, bound to table, column and id. */
+  verifier: Uint8Array;
+  state_hash: Uint8Array;
+  plan: string;
+  created_at_ms: number;
+  expires_at_ms: number;
+};
+
 export type Schema = {
+  oauth_accounts: OauthAccountsTable;
+  oauth_sessions: OauthSessionsTable;
   meta: MetaTable;
   data_keys: DataKeysTable;
   accounts: AccountsTable;
