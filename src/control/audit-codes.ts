@@ -11,11 +11,16 @@ export const AUDIT_ACTIONS = {
   ACC006: "Keep the models that the provider lists",
   AUD001: "Write to the second sink (audit.log)",
   CFG001: "Set the strategy",
+  IMP001: "Import a database of the old project",
   KEY001: "Create a client key",
   KEY002: "Revoke a client key",
   KEY003: "Present a client key (refusals are added up per minute)",
   SYS001: "Start the gateway",
   SYS002: "Stop the gateway",
+  VLT001: "Give a purpose a new data key",
+  VLT002: "Destroy a data key that nothing needs",
+  VLT003: "Wrap the data keys by another master key",
+  VLT004: "Open every sealed value, to verify it",
 } as const;
 
 export type AuditAction = keyof typeof AUDIT_ACTIONS;

@@ -1,5 +1,6 @@
 import type { AuditCode } from "./audit-codes.ts";
 import type { AccountStore, ClientKeyStore, SettingStore } from "./ports.ts";
+import type { DataKeyChanges } from "./vault-ports.ts";
 
 /** operator: whoever may open the Unix socket. system: the gateway itself. */
 export type AuditActor = {
@@ -29,6 +30,7 @@ export type ChangeStores = {
   readonly accounts: AccountStore;
   readonly clientKeys: ClientKeyStore;
   readonly settings: SettingStore;
+  readonly dataKeys: DataKeyChanges;
 };
 
 export interface AuditedChanges {

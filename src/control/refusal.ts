@@ -8,12 +8,14 @@ export type RefusalCode =
   | "key_already_revoked"
   | "key_not_found"
   | "label_invalid"
+  | "master_key_refused"
   | "name_invalid"
   | "name_taken"
   | "priority_out_of_range"
   | "request_not_found"
   | "strategy_fixed"
   | "strategy_unknown"
+  | "too_many_data_keys"
   | "weight_out_of_range";
 
 /** Why the control plane did not do what it was asked. `field` names the request's field at fault. */

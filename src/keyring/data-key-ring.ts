@@ -1,7 +1,7 @@
+import type { DataKeyPurpose, WrappedDataKey } from "../control/vault-ports.ts";
 import type { EpochMs } from "../kernel/time.ts";
-import { type DrawnDataKey, drawDataKey, type OpenDataKey, rewrapDataKeys } from "./data-keys.ts";
+import { type DrawnDataKey, differingKeys, drawDataKey, type OpenDataKey, rewrapDataKeys } from "./data-keys.ts";
 import type { MasterKey } from "./master-key.ts";
-import type { DataKeyPurpose, WrappedDataKey } from "./ports.ts";
 
 /** HMAC-SHA-256 of a text, 32 bytes. */
 export type Mac = { readonly version: number; readonly digest: (text: string) => Buffer };
@@ -18,6 +18,8 @@ export type DataKeyRing = {
   forget(id: number): void;
   /** The stored keys, wrapped by another master key. */
   rewrapped(masterKey: MasterKey, stored: readonly WrappedDataKey[]): readonly WrappedDataKey[];
+  /** The stored keys that `masterKey`, by default the one in use, does not open to the keys that are held here. */
+  differing(stored: readonly WrappedDataKey[], masterKey?: MasterKey): readonly number[];
   /** Takes the master key over, and overwrites the one before. */
   useMasterKey(masterKey: MasterKey): void;
   /** One keyed hash per data key of the purpose, the active one first; the same array until a key changes. */
@@ -48,6 +50,7 @@ export function createDataKeyRing(firstMasterKey: MasterKey, opened: readonly Op
       change(keys.filter((key) => key.id !== id));
     },
     rewrapped: (next, stored) => rewrapDataKeys(next, keys, stored),
+    differing: (stored, other = masterKey) => differingKeys(other, keys, stored),
     useMasterKey(next) {
       masterKey.erase();
       masterKey = next;

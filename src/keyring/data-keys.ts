@@ -1,11 +1,11 @@
-import { randomBytes, randomInt } from "node:crypto";
+import { randomBytes, randomInt, timingSafeEqual } from "node:crypto";
+import type { DataKeyPurpose, WrappedDataKey } from "../control/vault-ports.ts";
 import type { EpochMs } from "../kernel/time.ts";
 import { KEY_BYTES } from "./aead.ts";
 import type { DataKey } from "./envelope.ts";
 import { DataKeyDamaged, WrongMasterKey } from "./keyring-error.ts";
 import { lengthPrefixed, uint32, uint64 } from "./length-prefixed.ts";
 import type { MasterKey } from "./master-key.ts";
-import type { DataKeyPurpose, WrappedDataKey } from "./ports.ts";
 
 export type OpenDataKey = DataKey & {
   readonly purpose: DataKeyPurpose;
@@ -62,6 +62,23 @@ export function rewrapDataKeys(
     const after = { ...before, kekId: masterKey.id };
     return { ...after, wrapped: masterKey.wrap(wrapAddress(after), key.key) };
   });
+}
+
+/** The stored keys that do not open to the very key that is open here; empty when all is well. */
+export function differingKeys(
+  masterKey: MasterKey,
+  open: readonly OpenDataKey[],
+  stored: readonly WrappedDataKey[],
+): readonly number[] {
+  const missing = open.filter(({ id }) => !stored.some((each) => each.id === id)).map(({ id }) => id);
+  const differing = stored.filter((wrapped) => {
+    const key = masterKey.unwrap(wrapAddress(wrapped), wrapped.wrapped);
+    const held = open.find(({ id }) => id === wrapped.id);
+    const isSame = key !== null && held !== undefined && key.length === KEY_BYTES && timingSafeEqual(key, held.key);
+    key?.fill(0);
+    return !isSame;
+  });
+  return [...missing, ...differing.map(({ id }) => id)];
 }
 
 /** security.md D3.4: LP("bccf", "dek", v1, dek_id, purpose, kek_id, created_at). */

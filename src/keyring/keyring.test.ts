@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import type { DataKeyStore, WrappedDataKey } from "../control/vault-ports.ts";
 import { accountId } from "../domain/account/account.ts";
 import { err } from "../kernel/result.ts";
 import { Secret } from "../kernel/secret.ts";
@@ -8,7 +9,6 @@ import type { EnvelopeAddress } from "./envelope.ts";
 import { openKeyring } from "./keyring.ts";
 import { DataKeyDamaged, WrongMasterKey } from "./keyring-error.ts";
 import { type MasterKey, masterKeyFromBytes } from "./master-key.ts";
-import type { DataKeyStore, WrappedDataKey } from "./ports.ts";
 
 const now = () => epochMs(1_763_900_000_000);
 const address: EnvelopeAddress = { table: "accounts", column: "credential", rowId: "a", generation: 1 };

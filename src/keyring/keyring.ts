@@ -1,3 +1,4 @@
+import type { DataKeyPurpose, DataKeyStore, WrappedDataKey } from "../control/vault-ports.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import { Secret } from "../kernel/secret.ts";
 import type { EpochMs } from "../kernel/time.ts";
@@ -5,7 +6,6 @@ import { activeKeyOf, createDataKeyRing, type DataKeyRing, type Mac } from "./da
 import { drawDataKey, unwrapDataKeys } from "./data-keys.ts";
 import { dataKeyIdOf, type EnvelopeAddress, openEnvelope, sealEnvelope } from "./envelope.ts";
 import type { MasterKey } from "./master-key.ts";
-import type { DataKeyPurpose, DataKeyStore, WrappedDataKey } from "./ports.ts";
 
 /** tampered: changed, or not of this address. unknown_key: its data key is not here. malformed: not an envelope. */
 export type OpenProblem = "tampered" | "unknown_key" | "malformed";

@@ -15,6 +15,7 @@ import { dirname } from "node:path";
 import { KEY_BYTES } from "./aead.ts";
 import { MasterKeyRefused } from "./keyring-error.ts";
 import { keyBytesFromText, refuseWeakKey } from "./master-key-text.ts";
+import { syncDirectory } from "./private-file.ts";
 
 /** The longest form is hex with a line break; one byte more shows that the file is longer. */
 const MAX_FILE_BYTES = 2 * KEY_BYTES + 2;
@@ -105,16 +106,6 @@ function createMasterKeyFile(path: string): Buffer {
   }
   syncDirectory(dirname(path));
   return key;
-}
-
-/** A new name survives a power cut only when its directory was synced as well. */
-function syncDirectory(path: string): void {
-  const fd = openSync(path, constants.O_RDONLY);
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
 }
 
 function errorCode(cause: unknown): string {

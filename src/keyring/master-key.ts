@@ -4,6 +4,7 @@ import { KEY_BYTES, openBytes, sealBytes } from "./aead.ts";
 import { MasterKeyRefused } from "./keyring-error.ts";
 import { readMasterKeyFile } from "./master-key-file.ts";
 import { keyBytesFromText, refuseWeakKey } from "./master-key-text.ts";
+import { keyFromPassphrase } from "./passphrase.ts";
 
 /** The key that wraps the data keys. Its bytes stay inside. */
 export type MasterKey = {
@@ -19,11 +20,21 @@ export type MasterKeySource =
   /** 32 raw bytes, or their base64 or hex text. `createIfAbsent` only while nothing was ever sealed. */
   | { readonly kind: "file"; readonly path: string; readonly createIfAbsent: boolean }
   /** Base64 or hex text of 32 bytes, from `BETTER_CCFLARE_ENCRYPTION_KEY`. */
-  | { readonly kind: "value"; readonly value: Secret };
+  | { readonly kind: "value"; readonly value: Secret }
+  /** Words of a person, with the salt and costs of scrypt in the file at `path`. */
+  | {
+      readonly kind: "passphrase";
+      readonly passphrase: Secret;
+      readonly path: string;
+      readonly createIfAbsent: boolean;
+    };
 
 /** @throws MasterKeyRefused, with the fix in its message. There is no fallback from one source to another. */
 export function loadMasterKey(source: MasterKeySource): MasterKey {
   if (source.kind === "file") return masterKeyFromBytes(readMasterKeyFile(source.path, source.createIfAbsent));
+  if (source.kind === "passphrase") {
+    return masterKeyFromBytes(keyFromPassphrase(source.passphrase, source.path, source.createIfAbsent));
+  }
   const name = "the value of BETTER_CCFLARE_ENCRYPTION_KEY";
   const text = source.value.reveal();
   if (text.length === 0) {

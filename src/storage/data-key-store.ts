@@ -1,25 +1,11 @@
-import { type EpochMs, epochMs } from "../kernel/time.ts";
+import type { DataKeyChanges, WrappedDataKey } from "../control/vault-ports.ts";
+import { epochMs } from "../kernel/time.ts";
 import type { DataKeysTable, WriteHandle } from "./schema.ts";
-
-/** The keyring's own port has this shape: edges do not import each other, `app.ts` joins them. */
-type StoredDataKey = {
-  readonly id: number;
-  readonly purpose: "accounts" | "apikey-pepper";
-  readonly kekId: string;
-  readonly wrapped: Uint8Array;
-  readonly createdAtMs: EpochMs;
-  readonly state: "active" | "decrypt_only";
-};
-
-export type SqliteDataKeyStore = {
-  list(): Promise<readonly StoredDataKey[]>;
-  insert(keys: readonly StoredDataKey[]): Promise<void>;
-};
 
 /** One per purpose and rotation: a thousand is years of daily rotation. */
 const MAX_DATA_KEYS = 1000;
 
-export function createDataKeyStore(db: WriteHandle): SqliteDataKeyStore {
+export function createDataKeyStore(db: WriteHandle): DataKeyChanges {
   return {
     async list() {
       const rows = await db.selectFrom("data_keys").selectAll().orderBy("created_at_ms").limit(MAX_DATA_KEYS).execute();
@@ -28,10 +14,25 @@ export function createDataKeyStore(db: WriteHandle): SqliteDataKeyStore {
     async insert(keys) {
       await db.insertInto("data_keys").values(keys.map(toRow)).execute();
     },
+    async demote(id) {
+      await db.updateTable("data_keys").set({ state: "decrypt_only" }).where("id", "=", id).execute();
+    },
+    async rewrap({ id, kekId, wrapped }, fromKekId) {
+      const { numUpdatedRows } = await db
+        .updateTable("data_keys")
+        .set({ kek_id: kekId, wrapped })
+        .where("id", "=", id)
+        .where("kek_id", "=", fromKekId)
+        .executeTakeFirst();
+      if (numUpdatedRows !== 1n) throw new Error(`Cannot wrap the data key ${id} anew: another master key wraps it`);
+    },
+    async remove(id) {
+      await db.deleteFrom("data_keys").where("id", "=", id).where("state", "=", "decrypt_only").execute();
+    },
   };
 }
 
-function toRow(key: StoredDataKey): DataKeysTable {
+function toRow(key: WrappedDataKey): DataKeysTable {
   return {
     id: key.id,
     purpose: key.purpose,
@@ -43,7 +44,7 @@ function toRow(key: StoredDataKey): DataKeysTable {
 }
 
 /** A wrong purpose or state cannot open anything: both are bound into the wrapping, or only choose among keys. */
-function fromRow(row: DataKeysTable): StoredDataKey {
+function fromRow(row: DataKeysTable): WrappedDataKey {
   return {
     id: row.id,
     purpose: row.purpose === "accounts" ? "accounts" : "apikey-pepper",

@@ -1,6 +1,7 @@
 import { CompiledQuery, Kysely } from "kysely";
 import type { AuditedChanges } from "../control/audit-port.ts";
 import type { AccountStore, ClientKeyStore, RequestReader, SettingStore } from "../control/ports.ts";
+import type { DataKeyChanges, VaultStore } from "../control/vault-ports.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import { createAccountStore } from "./account-store.ts";
 import { type AuditNeeds, createAuditedChanges } from "./audit/audited-changes.ts";
@@ -13,7 +14,7 @@ import {
   makePrivateFile,
   requireWritable,
 } from "./data-directory.ts";
-import { createDataKeyStore, type SqliteDataKeyStore } from "./data-key-store.ts";
+import { createDataKeyStore } from "./data-key-store.ts";
 import { lockDirectory } from "./directory-lock.ts";
 import { createHomeStore, type HomeStore } from "./home-store.ts";
 import { migrateToLatest } from "./migrate.ts";
@@ -26,13 +27,16 @@ import { bunSqliteDialect, sqliteDialect } from "./sqlite/bun-sqlite-dialect.ts"
 import { openDatabase } from "./sqlite/open-database.ts";
 import { createThreadConnection } from "./sqlite/thread-connection.ts";
 import { explainOpening } from "./storage-error.ts";
+import { createVaultStore } from "./vault-store.ts";
 
 export type Storage = {
   readonly accounts: AccountStore;
   readonly clientKeys: ClientKeyStore;
   /** Reads on a thread of its own, so that a long query never holds up the event loop. */
   readonly requests: RequestReader;
-  readonly dataKeys: SqliteDataKeyStore;
+  readonly dataKeys: DataKeyChanges;
+  /** Data keys, what they seal and what they check, for rotations. */
+  readonly vault: VaultStore;
   readonly settings: SettingStore;
   /** Changes and their audit rows, in one transaction each. */
   auditedChanges(needs: AuditNeeds): AuditedChanges;
@@ -90,6 +94,7 @@ async function open(paths: DataPaths): Promise<Storage> {
       clientKeys: createClientKeyStore(writer),
       requests: createRequestReader(reader),
       dataKeys: createDataKeyStore(writer),
+      vault: createVaultStore(writer),
       settings: createSettingStore(writer),
       auditedChanges: (needs) => createAuditedChanges(writer, needs),
       poolState: createPoolStore(state),

@@ -12,12 +12,14 @@ const STATUS_OF = {
   key_already_revoked: 409,
   key_not_found: 404,
   label_invalid: 400,
+  master_key_refused: 400,
   name_invalid: 400,
   name_taken: 409,
   priority_out_of_range: 400,
   request_not_found: 404,
   strategy_fixed: 409,
   strategy_unknown: 400,
+  too_many_data_keys: 409,
   weight_out_of_range: 400,
 } as const satisfies Record<RefusalCode, 400 | 404 | 409>;
 

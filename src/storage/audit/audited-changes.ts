@@ -4,6 +4,7 @@ import type { AuditDraft, AuditedChanges, ChangeStores } from "../../control/aud
 import type { EpochMs } from "../../kernel/time.ts";
 import { createAccountStore } from "../account-store.ts";
 import { createClientKeyStore } from "../client-key-store.ts";
+import { createDataKeyStore } from "../data-key-store.ts";
 import type { WriteHandle } from "../schema.ts";
 import { createSettingStore } from "../setting-store.ts";
 import { appendEntry } from "./audit-rows.ts";
@@ -55,6 +56,7 @@ function storesOn(transaction: WriteHandle): ChangeStores {
     accounts: createAccountStore(transaction),
     clientKeys: createClientKeyStore(transaction),
     settings: createSettingStore(transaction),
+    dataKeys: createDataKeyStore(transaction),
   };
 }
 

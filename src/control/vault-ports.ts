@@ -44,3 +44,10 @@ export interface SealedColumn {
 }
 
 export type SealedValue = { readonly rowId: string; readonly generation: number; readonly envelope: Uint8Array };
+
+/** What the data keys seal and check. */
+export interface VaultStore {
+  readonly columns: readonly SealedColumn[];
+  /** How many live client keys each pepper still checks. */
+  pepperUses(): Promise<ReadonlyMap<number, number>>;
+}

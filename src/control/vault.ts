@@ -1,0 +1,58 @@
+import type { Result } from "../kernel/result.ts";
+import type { EpochMs } from "../kernel/time.ts";
+import type { Refusal } from "./refusal.ts";
+import type { DataKeyPurpose } from "./vault-ports.ts";
+
+/** Where the master key comes from: a file of its own, a value that the operator gives, or words. */
+export type MasterKeyKind = "file" | "value" | "passphrase";
+
+export type DataKeyReport = {
+  readonly id: number;
+  readonly purpose: DataKeyPurpose;
+  readonly isActive: boolean;
+  readonly createdAtMs: EpochMs;
+  /** Sealed values, or live client keys, that need it. */
+  readonly uses: number;
+};
+
+export type VaultStatus = {
+  readonly masterKeyId: string;
+  readonly masterKeyKind: MasterKeyKind;
+  /** By purpose, the active one first. */
+  readonly dataKeys: readonly DataKeyReport[];
+  /** True while values are sealed anew by the active keys. */
+  readonly isReencrypting: boolean;
+};
+
+export type SealProblem = {
+  readonly table: string;
+  readonly column: string;
+  readonly rowId: string;
+  /** For a person; nothing of the content. */
+  readonly problem: string;
+};
+
+export type VaultVerification = {
+  readonly dataKeyCount: number;
+  readonly sealedCount: number;
+  readonly problemCount: number;
+  /** The first 100. */
+  readonly problems: readonly SealProblem[];
+};
+
+export type RotatedMasterKey = {
+  readonly masterKeyId: string;
+  readonly previousMasterKeyId: string;
+  /** What the operator must do before the next start; null when nothing. */
+  readonly nextStep: string | null;
+};
+
+export type VaultService = {
+  status(): Promise<VaultStatus>;
+  /** A new active key for each; sealing everything anew goes on in the background. */
+  rotateDataKeys(purposes: readonly DataKeyPurpose[]): Promise<Result<VaultStatus, Refusal>>;
+  /** `keyFile` is an absolute path on the gateway's machine. */
+  rotateMasterKey(keyFile: string): Promise<Result<RotatedMasterKey, Refusal>>;
+  /** Opens every sealed value and every stored data key. */
+  verify(): Promise<VaultVerification>;
+};

@@ -1,0 +1,66 @@
+import { currentActor } from "../control/acting.ts";
+import type { SealProblem, VaultVerification } from "../control/vault.ts";
+import { assertNever } from "../kernel/result.ts";
+import type { OpenProblem } from "./keyring.ts";
+import { valuesOf } from "./reencryption.ts";
+import type { VaultNeeds } from "./vault.ts";
+
+const MAX_PROBLEMS = 100;
+/** Opening costs about 5 us: the relay gets its turn in between. */
+const ROWS_PER_TURN = 100;
+
+export async function verifyVault(needs: VaultNeeds): Promise<VaultVerification> {
+  const { keyring, stored } = needs;
+  const dataKeys = await needs.dataKeys.list();
+  const problems: SealProblem[] = [];
+  let sealedCount = 0;
+  for (const id of keyring.ring.differing(dataKeys)) {
+    problems.push(problemOf("data_keys", "wrapped", String(id), "the master key does not open it"));
+  }
+  const known = new Set(keyring.macs("apikey-pepper").map(({ version }) => version));
+  for (const [version, uses] of await stored.pepperUses()) {
+    if (known.has(version)) continue;
+    problems.push(
+      problemOf("client_keys", "hmac", `pepper ${version}`, `${uses} client keys need a pepper that is gone`),
+    );
+  }
+  for (const column of stored.columns) {
+    for await (const { rowId, generation, envelope } of valuesOf(column)) {
+      sealedCount += 1;
+      const address = { table: column.table, column: column.column, rowId, generation };
+      const opened = keyring.open(column.purpose, address, envelope);
+      if (!opened.ok) problems.push(problemOf(column.table, column.column, rowId, inWords(opened.error)));
+      if (sealedCount % ROWS_PER_TURN === 0) await Bun.sleep(0);
+    }
+  }
+  const isWell = problems.length === 0;
+  await needs.audit.note({
+    code: isWell ? "VLT004I" : "VLT004E",
+    actor: currentActor(),
+    object: { type: "vault", id: keyring.ring.masterKeyId(), name: null },
+    after: { sealedCount, problemCount: problems.length },
+  });
+  return {
+    dataKeyCount: dataKeys.length,
+    sealedCount,
+    problemCount: problems.length,
+    problems: problems.slice(0, MAX_PROBLEMS),
+  };
+}
+
+function problemOf(table: string, column: string, rowId: string, problem: string): SealProblem {
+  return { table, column, rowId, problem };
+}
+
+function inWords(problem: OpenProblem): string {
+  switch (problem) {
+    case "tampered":
+      return "changed, moved, or put back from an older version";
+    case "unknown_key":
+      return "sealed with a data key that is not here";
+    case "malformed":
+      return "not a sealed value";
+    default:
+      return assertNever(problem);
+  }
+}
