@@ -96,7 +96,7 @@ function rawClient(url: string) {
   socket.on("error", () => undefined);
   socket.on("close", () => whole.resolve(text));
   socket.write(
-    `POST /v1/messages HTTP/1.1\r\nhost: x\r\nx-api-key: good\r\ncontent-length: ${STREAMED_MESSAGE.length}\r\n\r\n${STREAMED_MESSAGE}`,
+    `POST /v1/messages HTTP/1.1\r\nhost: ${new URL(url).host}\r\nx-api-key: good\r\ncontent-length: ${STREAMED_MESSAGE.length}\r\n\r\n${STREAMED_MESSAGE}`,
   );
   return { whole: whole.promise, begun: arrived.promise };
 }

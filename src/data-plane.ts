@@ -100,6 +100,8 @@ export function createDataPlane(needs: DataPlaneNeeds): DataPlane {
         host: config.server.host,
         port: config.server.port,
         maxConnections: config.limits.maxConnections,
+        allowedHosts: config.server.allowedHosts,
+        allowedOrigins: config.server.allowedOrigins,
         clock,
         pages: ownPages({ keys: needs.keys, metrics, isDraining: () => isDraining }),
         serve: (call) => (isDraining ? Promise.resolve(stopping(call)) : serve(call, rooms)),

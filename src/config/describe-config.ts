@@ -1,11 +1,12 @@
 import type { Config, Secrets } from "./config.ts";
+import { listText } from "./setting.ts";
 import { placedSettings } from "./settings.ts";
 
 /** Safe to print: values of settings, and whether a secret is there. */
 export type ConfigDescription = {
   readonly configPath: string | null;
   readonly settings: Readonly<Record<string, string | number | boolean>>;
-  readonly secrets: { readonly encryptionKey: "given" | "not given" };
+  readonly secrets: Readonly<Record<"encryptionKey" | "passphrase", "given" | "not given">>;
   readonly hasAnthropicApiKey: boolean;
 };
 
@@ -15,14 +16,19 @@ export function describeConfig(config: Config, secrets: Secrets): ConfigDescript
   const settings: Record<string, string | number | boolean> = {};
   for (const { section, name } of placedSettings()) {
     const value = lookUp(lookUp(sections, section), name);
-    if (typeof value === "string" || typeof value === "number" || typeof value === "boolean") {
+    if (Array.isArray(value)) {
+      settings[`${section}.${name}`] = listText(value);
+    } else if (typeof value === "string" || typeof value === "number" || typeof value === "boolean") {
       settings[`${section}.${name}`] = value;
     }
   }
   return {
     configPath: config.configPath,
     settings,
-    secrets: { encryptionKey: secrets.encryptionKey === null ? "not given" : "given" },
+    secrets: {
+      encryptionKey: secrets.encryptionKey === null ? "not given" : "given",
+      passphrase: secrets.passphrase === null ? "not given" : "given",
+    },
     hasAnthropicApiKey: config.hasAnthropicApiKey,
   };
 }
@@ -39,6 +45,7 @@ export function renderDescription(description: ConfigDescription): string {
     lines.push(`${mark} ${name} = ${JSON.stringify(value)}  # ${setting.help}`);
   }
   lines.push("", `encryption key: ${description.secrets.encryptionKey}`);
+  lines.push(`passphrase: ${description.secrets.passphrase}`);
   lines.push(`ANTHROPIC_API_KEY: ${description.hasAnthropicApiKey ? "set" : "not set"}`);
   return lines.join("\n");
 }

@@ -5,6 +5,7 @@ import { placedSettings } from "./settings.ts";
 const PREFIX = "BETTER_CCFLARE_";
 
 export const ENCRYPTION_KEY_ENV = "BETTER_CCFLARE_ENCRYPTION_KEY";
+export const PASSPHRASE_FILE_ENV = "BETTER_CCFLARE_PASSPHRASE_FILE";
 export const CONFIG_PATH_ENV = "BETTER_CCFLARE_CONFIG_PATH";
 
 /** Names whose value is a secret: never printed, removed from `process.env` once read. */
@@ -13,12 +14,12 @@ export const SECRET_ENV_NAMES = [ENCRYPTION_KEY_ENV, "DATABASE_URL", "REDIS_URL"
 /** Not settings: where the tests find the executable, and how the launcher says that it was called. */
 const TOOL_NAMES = ["BETTER_CCFLARE_EXECUTABLE", "BETTER_CCFLARE_PROGRAM"];
 
-const WITHOUT_EFFECT = ["CLIENT_ID", "ALLOWED_ORIGINS"];
+const WITHOUT_EFFECT = ["CLIENT_ID"];
 
 /** Prefixed names that are a mistake: nobody reads them. */
 export function unknownEnvNames(env: Environment): readonly ConfigProblem[] {
   const settings = placedSettings().flatMap(({ setting }) => (setting.env === undefined ? [] : [setting.env]));
-  const offered = [...settings, ENCRYPTION_KEY_ENV, `${ENCRYPTION_KEY_ENV}_FILE`, CONFIG_PATH_ENV];
+  const offered = [...settings, ENCRYPTION_KEY_ENV, `${ENCRYPTION_KEY_ENV}_FILE`, PASSPHRASE_FILE_ENV, CONFIG_PATH_ENV];
   const known = new Set([...offered, ...TOOL_NAMES]);
   return Object.keys(env)
     .filter((name) => name.toUpperCase().startsWith(PREFIX) && env[name] !== undefined && !known.has(name))

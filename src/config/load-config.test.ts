@@ -49,7 +49,13 @@ function settingOf(config: LoadedConfig["config"], key: string): unknown {
 describe("defaults", () => {
   test("are safe and complete without any source", () => {
     const { config, secrets, warnings } = loaded({});
-    expect(config.server).toEqual({ host: "127.0.0.1", port: 8080, tlsTerminatedByProxy: false });
+    expect(config.server).toEqual({
+      host: "127.0.0.1",
+      port: 8080,
+      tlsTerminatedByProxy: false,
+      allowedHosts: [],
+      allowedOrigins: [],
+    });
     expect(config.storage.dataDir).toBe("/home/op/.better-ccflare");
     expect(config.retry).toMatchObject({ attempts: 3, delayMs: 500, backoff: 2, budgetRatio: 0.1 });
     expect<unknown>(config.selection).toEqual({
@@ -100,6 +106,22 @@ const PRECEDENCE = [
   { env: "BETTER_CCFLARE_DEBUG", key: "log.debug", inEnv: "0", inFile: "true", fromEnv: false, fromFile: true },
   { env: "LOG_LEVEL", key: "log.level", inEnv: "warn", inFile: '"error"', fromEnv: "warn", fromFile: "error" },
   { env: "LOG_FORMAT", key: "log.format", inEnv: "pretty", inFile: '"json"', fromEnv: "pretty", fromFile: "json" },
+  {
+    env: "BETTER_CCFLARE_ALLOWED_HOSTS",
+    key: "server.allowedHosts",
+    inEnv: "a.example:1,b.example",
+    inFile: '["c.example"]',
+    fromEnv: "a.example:1,b.example",
+    fromFile: "c.example",
+  },
+  {
+    env: "ALLOWED_ORIGINS",
+    key: "server.allowedOrigins",
+    inEnv: "none",
+    inFile: '["https://a.example"]',
+    fromEnv: "none",
+    fromFile: "https://a.example",
+  },
   {
     env: "LB_STRATEGY",
     key: "selection.strategy",
@@ -536,10 +558,46 @@ describe("the encryption key", () => {
   });
 });
 
+describe("a list", () => {
+  test.each([
+    { text: "none", hosts: [] },
+    { text: "a.example", hosts: ["a.example"] },
+    { text: "a.example, [::1]:8443,B:1", hosts: ["a.example", "[::1]:8443", "B:1"] },
+  ])("in env is $text", ({ text, hosts }) => {
+    const { config } = loaded({ env: { BETTER_CCFLARE_ALLOWED_HOSTS: text } });
+    expect(config.server.allowedHosts).toEqual(hosts);
+  });
+
+  test.each(["", "a,,b", "http://a", "a/b", "a@b", "*", "a:b"])("of hosts is refused: %j", (text) => {
+    expect(problemsOf({ env: { BETTER_CCFLARE_ALLOWED_HOSTS: text } })).toMatchObject([
+      { key: "BETTER_CCFLARE_ALLOWED_HOSTS" },
+    ]);
+  });
+
+  test.each([
+    "*",
+    "null",
+    "https://A.example",
+    "https://a.example/",
+    "a.example",
+    "https://a.example https://b.example",
+  ])("of origins is refused: %j", (text) =>
+    expect(problemsOf({ env: { ALLOWED_ORIGINS: text } })).toMatchObject([{ key: "ALLOWED_ORIGINS" }]),
+  );
+
+  test("in the file is an array, and is shown as text", () => {
+    const { config } = loaded({
+      files: { [DEFAULT_FILE]: '[server]\nallowedOrigins = ["https://a.example", "app://b"]' },
+    });
+    expect(settingOf(config, "server.allowedOrigins")).toBe("https://a.example,app://b");
+    expect(settingOf(config, "server.allowedHosts")).toBe("none");
+  });
+});
+
 describe("what is only noticed", () => {
   test("names without effect are warned of", () => {
-    const { warnings } = loaded({ env: { CLIENT_ID: "x", ALLOWED_ORIGINS: "y" } });
-    expect(warnings.map((text) => text.split(" ")[0])).toEqual(["CLIENT_ID", "ALLOWED_ORIGINS"]);
+    const { warnings } = loaded({ env: { CLIENT_ID: "x" } });
+    expect(warnings.map((text) => text.split(" ")[0])).toEqual(["CLIENT_ID"]);
   });
 
   test("private upstreams are warned of", () => {

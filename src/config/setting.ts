@@ -73,6 +73,28 @@ export function text(row: Row<{ readonly fallback: string; readonly pattern: Reg
   return { ...rest, schema: z.string().regex(pattern) } satisfies Setting<string>;
 }
 
+/**
+ * Several values of one pattern: an array in the file; in env separated by commas, or the word none. At most 100.
+ * The default is the empty list.
+ */
+export function list(row: Row<{ readonly pattern: RegExp; readonly shape: string }>): Setting<readonly string[]> {
+  const { pattern, ...rest } = row;
+  const schema = z.preprocess(listFromText, z.array(z.string().regex(pattern)).max(100));
+  return { ...rest, schema, fallback: NO_ENTRIES };
+}
+
+const NO_ENTRIES = "none";
+
+function listFromText(raw: unknown): unknown {
+  if (typeof raw !== "string") return raw;
+  return raw === NO_ENTRIES ? [] : raw.split(",").map((entry) => entry.trim());
+}
+
+/** As `list` reads it. */
+export function listText(entries: readonly unknown[]): string {
+  return entries.length === 0 ? NO_ENTRIES : entries.join(",");
+}
+
 export function oneOf<const Word extends string>(
   row: Row<{ readonly words: readonly Word[]; readonly fallback: Word }>,
 ): Setting<Word> {

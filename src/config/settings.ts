@@ -1,6 +1,6 @@
 import { DEFAULT_STRATEGY, STRATEGIES } from "../domain/selection/strategy-name.ts";
 import type { Setting } from "./setting.ts";
-import { decimal, integer, oneOf, span, switchable, text } from "./setting.ts";
+import { decimal, integer, list, oneOf, span, switchable, text } from "./setting.ts";
 
 export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal"] as const;
 export const LOG_FORMATS = ["pretty", "json"] as const;
@@ -29,6 +29,18 @@ export const SETTINGS = {
     tlsTerminatedByProxy: switchable({
       fallback: false,
       help: "allows a host that is not loopback: a reverse proxy in front speaks TLS, and nothing else can reach the port",
+    }),
+    allowedHosts: list({
+      env: "BETTER_CCFLARE_ALLOWED_HOSTS",
+      pattern: /^(?:\[[0-9A-Fa-f:.]{2,45}\]|[0-9A-Za-z._-]{1,253})(?::[0-9]{1,5})?$/u,
+      shape: "a list of host names or addresses, each with its port unless it is 80 or 443",
+      help: "values of Host that clients may send, beside localhost, 127.0.0.1, [::1] and the host, each with the port",
+    }),
+    allowedOrigins: list({
+      env: "ALLOWED_ORIGINS",
+      pattern: /^[a-z][a-z0-9+.-]{0,30}:\/\/(?:\[[0-9a-f:.]{2,45}\]|[0-9a-z._-]{1,253})(?::[0-9]{1,5})?$/u,
+      shape: "a list of origins in small letters, like https://app.example",
+      help: "web pages that may call the gateway from a browser",
     }),
   },
   storage: {

@@ -1,5 +1,6 @@
 import type { Answer, Call } from "../gateway/call.ts";
 import type { Clock } from "../gateway/ports.ts";
+import { createFrontDoor, type FrontDoor } from "./front-door.ts";
 import { listenHttp1 } from "./http1/listener.ts";
 
 /** An answer of the process itself, not of the data plane: health, readiness, metrics. */
@@ -12,6 +13,10 @@ export type DataListenerOptions = {
   readonly port: number;
   /** Connections beyond it get a 503 and are closed. Default 20,000. */
   readonly maxConnections?: number;
+  /** Beside the names of this machine's loopback and `host`, each with the port. Default: none. @see FrontDoorOptions */
+  readonly allowedHosts?: readonly string[];
+  /** Default: none, no page may call. @see FrontDoorOptions */
+  readonly allowedOrigins?: readonly string[];
   /** Exact paths; `HEAD /` is the probe of Claude Code (protocol.md P3). */
   readonly pages: ReadonlyMap<string, OwnPage>;
   /** Null when the client left before there was an answer. */
@@ -33,18 +38,21 @@ const MAX_CONNECTIONS = 20_000;
 
 /** The listener of the data plane, on our own HTTP/1.1 server (docs/adr/0002-listener.md). */
 export function listenData(options: DataListenerOptions): DataListener {
-  const { clock, host, pages } = options;
+  const { clock, host, pages, allowedHosts = [], allowedOrigins = [] } = options;
+  const served = (call: Call) => {
+    const page = pages.get(call.path);
+    return page === undefined ? options.serve(call) : page(call);
+  };
+  let door: FrontDoor | null = null;
   const listener = listenHttp1({
     clock,
     host,
     port: options.port,
     maxConnections: options.maxConnections ?? MAX_CONNECTIONS,
-    serve(call) {
-      const page = pages.get(call.path);
-      return page === undefined ? options.serve(call) : page(call);
-    },
+    serve: (call) => throughDoor(call, door, served),
     onError: (cause) => options.onError(cause),
   });
+  door = createFrontDoor({ host, port: listener.port, allowedHosts, allowedOrigins });
   return {
     url: `http://${host.includes(":") ? `[${host}]` : host}:${listener.port}`,
     port: listener.port,
@@ -59,4 +67,21 @@ export function listenData(options: DataListenerOptions): DataListener {
       return Promise.resolve();
     },
   };
+}
+
+type Served = Promise<Answer | null> | Answer | null;
+
+/** No request comes before the door is there: it is made in the turn that opens the listener. */
+// hot path
+function throughDoor(call: Call, door: FrontDoor | null, served: (call: Call) => Served): Served {
+  if (door === null) throw new Error("Cannot serve: the listener is not open yet");
+  const refused = door.answerFor(call);
+  const answer = refused ?? served(call);
+  if (call.header("origin") === null) return answer;
+  const { opened } = door;
+  return answer instanceof Promise
+    ? answer.then((each) => (each === null ? null : opened(call, each)))
+    : answer === null
+      ? null
+      : opened(call, answer);
 }

@@ -82,6 +82,8 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     BETTER_CCFLARE_ALLOW_PRIVATE_UPSTREAMS: "1",
     RETRY_DELAY_MS: "10",
     PORT: "0",
+    // As the raw clients of the tests name it.
+    BETTER_CCFLARE_ALLOWED_HOSTS: "gateway",
     ...options.env,
   };
   const child = Bun.spawn([...command(), "start", ...(options.args ?? [])], {

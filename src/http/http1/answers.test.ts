@@ -200,7 +200,7 @@ describe("a body that broke off is seen to be cut", () => {
     const body = scriptedBody(["one"]);
     using started = start(async () => streamed(body));
     using client = await connect(started.port);
-    client.send("GET / HTTP/1.0\r\n\r\n");
+    client.send("GET / HTTP/1.0\r\nHost: a\r\n\r\n");
     await client.until((received) => received.includes("one"));
     body.push("two");
     body.fail();

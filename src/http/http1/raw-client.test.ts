@@ -47,6 +47,7 @@ export function start(serve: Serve, changes: Partial<DataListenerOptions> = {}):
     host: "127.0.0.1",
     port: 0,
     pages: new Map(),
+    allowedHosts: ["a", "b"],
     onError: (cause) => errors.push(cause),
     ...changes,
     serve(call) {

@@ -161,7 +161,7 @@ describe("a connection", () => {
   test("gives HTTP/1.0 its body up to the close, never chunks", async () => {
     using started = start(async () => ({ status: 200, headers: [], body: scriptedBody(["one ", "two"], true) }));
     using client = await connect(started.port);
-    client.send("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    client.send("GET / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n");
     expect(await client.closed()).toBe("fin");
     const received = client.received.toString();
     expect(received).toEndWith("\r\nConnection: close\r\n\r\none two");
