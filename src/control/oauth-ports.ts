@@ -31,8 +31,10 @@ export type StoredLogin = SealedTokens & {
   readonly client: OauthClient;
   /** That of `accounts`: both envelopes are bound to it. */
   readonly generation: number;
-  readonly state: "active" | "needs_reauth";
+  readonly state: LoginState;
 };
+
+export type LoginState = "active" | "needs_reauth";
 
 export type NewLogin = SealedTokens & { readonly client: OauthClient; readonly termsAcceptedAtMs: EpochMs };
 
@@ -51,8 +53,8 @@ export interface LoginStore {
    * gone: then nothing was changed, so that a loser never erases the winner's tokens.
    */
   rotate(id: AccountId, generation: number, tokens: SealedTokens): Promise<boolean>;
-  /** Keeps the envelopes. False when the generation has moved. */
-  markNeedsReauth(id: AccountId, generation: number): Promise<boolean>;
+  /** Keeps the envelopes. False when the generation has moved, or the lease is not `owner`'s any more. */
+  markNeedsReauth(id: AccountId, held: { readonly generation: number; readonly owner: string }): Promise<boolean>;
 }
 
 /** Times are of the machine's clock, which all processes that share a database file share too. */
@@ -64,12 +66,10 @@ export type StoredSession = {
   readonly id: string;
   /** Who began it: nobody else can finish it. */
   readonly owner: string;
-  /** Envelope for `oauth_sessions.verifier`. */
-  readonly verifier: Uint8Array;
+  /** Envelope for `oauth_sessions.sealed`: the verifier, and what is to become of the login. */
+  readonly sealed: Uint8Array;
   /** SHA-256 of the `state`. */
   readonly stateHash: Uint8Array;
-  /** What is to become of it; JSON without secrets. */
-  readonly plan: string;
   readonly createdAtMs: EpochMs;
   readonly expiresAtMs: EpochMs;
 };
@@ -85,17 +85,20 @@ export interface SessionStore {
 
 // --- keyring ----------------------------------------------------------------------------------------------------
 
+/** Where tokens of one generation belong. The refresh token is bound to its endpoint: it opens for no other. */
+export type TokenPlace = { readonly id: AccountId; readonly generation: number; readonly tokenUrl: string };
+
 export interface LoginVault {
-  sealTokens(
-    id: AccountId,
-    generation: number,
-    tokens: Pick<IssuedTokens, "accessToken" | "refreshToken">,
-  ): Pick<SealedTokens, "accessToken" | "refreshToken">;
-  openAccessToken(id: AccountId, generation: number, envelope: Uint8Array): Result<Secret, string>;
-  openRefreshToken(id: AccountId, generation: number, envelope: Uint8Array): Result<Secret, string>;
-  sealVerifier(sessionId: string, verifier: Secret): Uint8Array;
-  openVerifier(sessionId: string, envelope: Uint8Array): Result<Secret, string>;
+  sealAccessToken(place: TokenPlace, token: Secret): Uint8Array;
+  sealRefreshToken(place: TokenPlace, token: Secret): Uint8Array;
+  openAccessToken(place: TokenPlace, envelope: Uint8Array): Result<Secret, string>;
+  openRefreshToken(place: TokenPlace, envelope: Uint8Array): Result<Secret, string>;
+  /** `plan` is sealed too: who can write to the database cannot send the code elsewhere. */
+  sealSession(sessionId: string, session: OpenSession): Uint8Array;
+  openSession(sessionId: string, envelope: Uint8Array): Result<OpenSession, string>;
 }
+
+export type OpenSession = { readonly verifier: Secret; readonly plan: string };
 
 /** @see RFC 7636 */
 export type LoginProof = {

@@ -111,7 +111,8 @@ export type UpstreamRequest = {
   /** Sent in this order. Host, Content-Length, Connection and the credential are added by the client, never given here. */
   readonly headers: readonly HeaderField[];
   readonly credentialKind: CredentialKind;
-  readonly credential: Secret;
+  /** Null: the request carries none in its headers. */
+  readonly credential: Secret | null;
   /** Kept by the caller, never changed by the client: the same bytes may be sent again to another account. */
   readonly body: Uint8Array | null;
   readonly deadlines: UpstreamDeadlines;

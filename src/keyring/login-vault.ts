@@ -1,35 +1,57 @@
-import type { LoginVault } from "../control/oauth-ports.ts";
+import type { LoginVault, TokenPlace } from "../control/oauth-ports.ts";
 import type { Vault } from "../control/ports.ts";
-import type { AccountId } from "../domain/account/account.ts";
-import { err, type Result } from "../kernel/result.ts";
-import type { Secret } from "../kernel/secret.ts";
+import { err, ok, type Result } from "../kernel/result.ts";
+import { Secret } from "../kernel/secret.ts";
 import { inWords } from "./account-vault.ts";
 import type { EnvelopeAddress } from "./envelope.ts";
 import type { Keyring } from "./keyring.ts";
 
-/** The access token is the account's credential; refresh tokens and verifiers have addresses of their own. */
+/** Neither an endpoint's URL nor a token nor a verifier holds one. */
+const SEPARATOR = " ";
+
+/** The access token is the account's credential; refresh tokens and logins under way have addresses of their own. */
 export function createLoginVault(keyring: Keyring, accounts: Vault): LoginVault {
   const open = (address: EnvelopeAddress, envelope: Uint8Array): Result<Secret, string> => {
     const opened = keyring.open("accounts", address, envelope);
     return opened.ok ? opened : err(inWords(opened.error));
   };
   return {
-    sealTokens: (id, generation, { accessToken, refreshToken }) => ({
-      accessToken: accounts.sealCredential(id, generation, accessToken),
-      refreshToken:
-        refreshToken === null ? null : keyring.seal("accounts", refreshAddress(id, generation), refreshToken),
-    }),
-    openAccessToken: accounts.openCredential,
-    openRefreshToken: (id, generation, envelope) => open(refreshAddress(id, generation), envelope),
-    sealVerifier: (sessionId, verifier) => keyring.seal("accounts", verifierAddress(sessionId), verifier),
-    openVerifier: (sessionId, envelope) => open(verifierAddress(sessionId), envelope),
+    sealAccessToken: ({ id, generation }, token) => accounts.sealCredential(id, generation, token),
+    sealRefreshToken: (place, token) =>
+      keyring.seal("accounts", refreshAddress(place), joined("refresh token", place.tokenUrl, token.reveal())),
+    openAccessToken: ({ id, generation }, envelope) => accounts.openCredential(id, generation, envelope),
+    openRefreshToken(place, envelope) {
+      const opened = open(refreshAddress(place), envelope);
+      if (!opened.ok) return opened;
+      const [tokenUrl, token] = parted(opened.value);
+      if (tokenUrl !== place.tokenUrl) return err("it belongs to another token endpoint");
+      return ok(new Secret("refresh token", token));
+    },
+    sealSession: (sessionId, { verifier, plan }) =>
+      keyring.seal("accounts", sessionAddress(sessionId), joined("login under way", verifier.reveal(), plan)),
+    openSession(sessionId, envelope) {
+      const opened = open(sessionAddress(sessionId), envelope);
+      if (!opened.ok) return opened;
+      const [verifier, plan] = parted(opened.value);
+      return ok({ verifier: new Secret("PKCE verifier", verifier), plan });
+    },
   };
 }
 
-function refreshAddress(id: AccountId, generation: number): EnvelopeAddress {
+function joined(label: string, first: string, rest: string): Secret {
+  return new Secret(label, `${first}${SEPARATOR}${rest}`);
+}
+
+function parted(secret: Secret): readonly [first: string, rest: string] {
+  const text = secret.reveal();
+  const at = text.indexOf(SEPARATOR);
+  return [text.slice(0, at), text.slice(at + 1)];
+}
+
+function refreshAddress({ id, generation }: TokenPlace): EnvelopeAddress {
   return { table: "oauth_accounts", column: "refresh_token", rowId: id, generation };
 }
 
-function verifierAddress(sessionId: string): EnvelopeAddress {
-  return { table: "oauth_sessions", column: "verifier", rowId: sessionId, generation: 1 };
+function sessionAddress(sessionId: string): EnvelopeAddress {
+  return { table: "oauth_sessions", column: "sealed", rowId: sessionId, generation: 1 };
 }

@@ -41,9 +41,8 @@ function toRow(session: StoredSession): OauthSessionsTable {
   return {
     id: session.id,
     owner: session.owner,
-    verifier: session.verifier,
+    sealed: session.sealed,
     state_hash: session.stateHash,
-    plan: session.plan,
     created_at_ms: session.createdAtMs,
     expires_at_ms: session.expiresAtMs,
   };
@@ -53,9 +52,8 @@ function fromRow(row: OauthSessionsTable): StoredSession {
   return {
     id: row.id,
     owner: row.owner,
-    verifier: row.verifier,
+    sealed: row.sealed,
     stateHash: row.state_hash,
-    plan: row.plan,
     createdAtMs: epochMs(row.created_at_ms),
     expiresAtMs: epochMs(row.expires_at_ms),
   };

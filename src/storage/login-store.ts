@@ -68,11 +68,12 @@ export function createLoginStore(db: WriteHandle): LoginStore {
 
     rotate: (id, generation, tokens) => rotate(db, { id, generation }, tokens),
 
-    async markNeedsReauth(id, generation) {
+    async markNeedsReauth(id, { generation, owner }) {
       const { numUpdatedRows } = await db
         .updateTable("oauth_accounts")
-        .set({ state: "needs_reauth" })
+        .set({ state: "needs_reauth", lease_owner: null, lease_until_ms: null })
         .where("account_id", "=", id)
+        .where("lease_owner", "=", owner)
         .where(sql<boolean>`(select generation from accounts where id = ${id}) = ${generation}`)
         .executeTakeFirst();
       return numUpdatedRows > 0n;

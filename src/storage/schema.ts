@@ -114,6 +114,14 @@ export type AuditEntriesTable = {
   hash: Uint8Array;
 };
 
+/** One row: the log's random id and the key that signs its checkpoints. Retention: kept. */
+export type AuditLogTable = {
+  id: string;
+  generation: number;
+  /** Envelope of the keyring, bound to table, column, id and generation. */
+  signing_key: Uint8Array;
+};
+
 /** Signed heads of the chain. Retention: kept. */
 export type AuditCheckpointsTable = {
   /** The last entry that it covers. */
@@ -148,9 +156,8 @@ export type OauthSessionsTable = {
   id: string;
   owner: string;
   /** Envelope of the keyring, bound to table, column and id. */
-  verifier: Uint8Array;
+  sealed: Uint8Array;
   state_hash: Uint8Array;
-  plan: string;
   created_at_ms: number;
   expires_at_ms: number;
 };
@@ -166,6 +173,7 @@ export type Schema = {
   spool_positions: SpoolPositionsTable;
   pool_state: PoolStateTable;
   conversations: ConversationsTable;
+  audit_log: AuditLogTable;
   audit_entries: AuditEntriesTable;
   audit_checkpoints: AuditCheckpointsTable;
 };

@@ -1,9 +1,10 @@
 import type { ProbeFailure, ProbeUpstream } from "../control/ports.ts";
 import type { Account, KnownModel } from "../domain/account/account.ts";
-import type { PushBody, Upstream } from "../gateway/ports.ts";
+import type { Upstream } from "../gateway/ports.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import type { Secret } from "../kernel/secret.ts";
 import { durationMs } from "../kernel/time.ts";
+import { readWhole } from "./read-whole.ts";
 
 /** One page holds every model of the provider (protocol.md P4 asks for as many). */
 const TARGET = "/v1/models?limit=1000";
@@ -25,7 +26,7 @@ export function createModelProbe(upstream: Upstream): ProbeUpstream {
         body.cancel();
         return err({ status, detail: `The provider answered with status ${status}` });
       }
-      return readModels(await readAll(body));
+      return readModels(await readWhole(body, MAX_BODY_BYTES));
     },
   };
 }
@@ -46,27 +47,6 @@ function probeRequest(account: Account, credential: Secret) {
     body: null,
     deadlines: { connectMs: PROBE_MS, headersMs: PROBE_MS, idleMs: PROBE_MS, totalMs: PROBE_MS },
   };
-}
-
-/** Null when the body broke off or is larger than any list of models. */
-function readAll(body: PushBody): Promise<Uint8Array | null> {
-  const { promise, resolve } = Promise.withResolvers<Uint8Array | null>();
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  body.subscribe({
-    onChunk(chunk) {
-      bytes += chunk.length;
-      if (bytes > MAX_BODY_BYTES) {
-        body.cancel();
-        resolve(null);
-      } else {
-        chunks.push(chunk);
-      }
-    },
-    onEnd: () => resolve(Buffer.concat(chunks)),
-    onFailure: () => resolve(null),
-  });
-  return promise;
 }
 
 function readModels(body: Uint8Array | null): Result<readonly KnownModel[], ProbeFailure> {

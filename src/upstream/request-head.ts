@@ -39,8 +39,14 @@ export function requestHead(request: UpstreamRequest, origin: Origin): Result<st
   }
   if (request.body !== null) head += `Content-Length: ${request.body.length}\r\n`;
   else if (METHODS_WITH_LENGTH.has(request.method)) head += "Content-Length: 0\r\n";
-  const secret = request.credential.reveal();
+  const credential = credentialField(request);
+  return credential.ok ? ok(`${head}${credential.value}\r\n`) : credential;
+}
+
+// hot path
+function credentialField({ credential, credentialKind }: UpstreamRequest): Result<string, string> {
+  if (credential === null) return ok("");
+  const secret = credential.reveal();
   if (!isVisibleAscii(secret)) return err("the credential is empty or holds an illegal character");
-  const name = request.credentialKind === "api_key" ? "x-api-key: " : "Authorization: Bearer ";
-  return ok(`${head}${name}${secret}\r\n\r\n`);
+  return ok(`${credentialKind === "api_key" ? "x-api-key: " : "Authorization: Bearer "}${secret}\r\n`);
 }
