@@ -18,7 +18,8 @@ let port: number;
 
 beforeAll(async () => {
   simulator = await startSimulator();
-  gateway = await startGateway();
+  // A page that is allowed to call: what it is must not go up either.
+  gateway = await startGateway({ env: { ALLOWED_ORIGINS: "https://evil.example" } });
   port = Number(new URL(gateway.url).port);
   simulator.account(API_KEY, { kind: "api_key" });
   await gateway.addAccount("headers", { baseUrl: simulator.url, credential: API_KEY });
