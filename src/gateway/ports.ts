@@ -1,5 +1,6 @@
 import type { ClientKeyId } from "../domain/access/client-key-id.ts";
 import type { Account, AccountId, CredentialKind } from "../domain/account/account.ts";
+import type { Renewal } from "../domain/failover/judge.ts";
 import type { AttemptFailure } from "../domain/failover/outcome.ts";
 import type { LedgerBegin, LedgerSettle, RequestId } from "../domain/ledger/record.ts";
 import type { PoolEvent } from "../domain/pool/pool-event.ts";
@@ -59,6 +60,11 @@ export interface Accounts {
   credential(account: Account): Secret | null;
   /** An answer named the organization of an account that had none: the next snapshot knows it. Never throws. */
   learnOrganization(id: AccountId, organization: string): void;
+  /**
+   * Upstream refused this very credential with 401. A login that renews itself is renewed, once for all who ask; null
+   * when the account has none. Never rejects. Absent where no account renews itself.
+   */
+  renew?(account: Account, refused: Secret): Promise<Renewal | null>;
 }
 
 /**

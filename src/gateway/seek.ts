@@ -11,6 +11,7 @@ import { better } from "./last-word.ts";
 import { gatewayStops } from "./no-answer.ts";
 import type { Lease } from "./ports.ts";
 import { relay } from "./relay.ts";
+import { isRenewable, renewLogin } from "./renew-login.ts";
 import type { Rooms } from "./rooms.ts";
 import {
   beginSeeking,
@@ -112,7 +113,9 @@ async function tryAccount(seeking: Seeking, { lease, question, use }: Leaving): 
     return walk.call.signal.aborted ? "client_gone" : gatewayStops();
   }
   const { outcome, answer } = attempted;
-  const verdict = judge(outcome, judgeContextOf(walk, account, rooms, seeking.triedSameOrigin));
+  const renewal = isRenewable(seeking, lease, outcome) ? await renewLogin(seeking, lease) : null;
+  const context = judgeContextOf(walk, account, rooms, seeking.triedSameOrigin);
+  const verdict = judge(outcome, { ...context, renewal });
   rooms.pool.learn(verdict.learn);
   noteTried(walk, { use, skips }, { verdict, outcome });
   rooms.observer.attempted({

@@ -29,6 +29,8 @@ export type Seeking = {
   /** The account to try once more in place. */
   again: Account | null;
   triedSameOrigin: number;
+  /** Accounts whose login was renewed for this request: a second 401 is the last. */
+  readonly renewed: Set<AccountId>;
   /** The retry budget has paid for the next request beyond the first. */
   isPaid: boolean;
   /** In the queue, from the first wait until a request leaves. */
@@ -53,6 +55,7 @@ export function beginSeeking(walk: Walk, rooms: Rooms): Seeking {
     rejected: null,
     again: null,
     triedSameOrigin: 0,
+    renewed: new Set(),
     isPaid: false,
     place: null,
   };

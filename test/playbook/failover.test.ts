@@ -25,7 +25,7 @@ function failing(status: number, type: string, headers: readonly HeaderField[] =
 
 /** The accounts that were asked, in order. */
 function asked(stage: Stage): string[] {
-  return stage.upstream.sendings.map(({ request }) => request.credential.label);
+  return stage.upstream.sendings.map(({ request }) => request.credential?.label ?? "");
 }
 
 /** Serves one call; whatever sleeps is woken until the answer is there. */

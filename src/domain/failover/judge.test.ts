@@ -192,3 +192,17 @@ test("whatever the outcome: a verdict, the same again, and never a failover of t
     }),
   );
 });
+
+describe("a 401 of a login that was renewed", () => {
+  test("is asked again at once with the new token, and holds nothing against the account", () => {
+    const verdict = judge(answer(401), { ...context, renewal: "renewed" });
+    expect(verdict).toMatchObject({ action: "retry_same", reason: "login_renewed", delayMs: 0 });
+    expect(verdict.learn.map(({ type }) => type)).toEqual(["refused"]);
+  });
+
+  test("and was not, because its token endpoint is silent: the account rests for 10 s", () => {
+    const verdict = judge(answer(401), { ...context, renewal: "later" });
+    expect(verdict).toMatchObject({ action: "next", reason: "login_pending" });
+    expect(verdict.learn[1]).toMatchObject({ type: "parked", untilMs: context.nowMs + 10_000 });
+  });
+});

@@ -30,7 +30,12 @@ export type JudgeContext = {
   readonly triedSameOrigin: number;
   /** The wait is delayMs x backoff^attempt; `attempt` counts from 0. */
   readonly retry: { readonly delayMs: DurationMs; readonly backoff: number; readonly attempt: number };
+  /** What the caller did about a 401; absent or null when there was nothing to renew. */
+  readonly renewal?: Renewal | null;
 };
+
+/** renewed: the account has another token now. later: its token endpoint does not answer. over: its owner must log in. */
+export type Renewal = "renewed" | "later" | "over";
 
 export type Verdict = {
   /** relay: this is the client's answer. retry_same: again, same account. next: another account, else the last answer. */
@@ -51,6 +56,8 @@ const MAX_RETRIES_IN_PLACE = 1;
 const MAX_RETRY_DELAY_MS = 10_000;
 /** 402, or a spend limit that names no date: looked at again once an hour. */
 const PARKED_WITHOUT_DATE_MS = durationMs(3_600_000);
+/** A token endpoint that does not answer is not asked for every request; in the meantime the account rests. */
+const LOGIN_PENDING_MS = durationMs(10_000);
 /** An address that may not be called will not become allowed within a request; DNS may change later. */
 const ADDRESS_REFUSED_MS = durationMs(300_000);
 
@@ -105,10 +112,8 @@ function judgeLivingAnswer(answer: Answer, on: PoolSubject, context: JudgeContex
     return outOfMoney(answer, on, context);
   }
   switch (status) {
-    case 401: {
-      const reason = on401(context.account);
-      return next(reason, cause, [refused, { type: "credential_refused", on, reason, cause, atMs }]);
-    }
+    case 401:
+      return unauthorized(refused, on, context);
     case 403:
       return forbidden(refused, on, context);
     case 404:
@@ -120,6 +125,22 @@ function judgeLivingAnswer(answer: Answer, on: PoolSubject, context: JudgeContex
     default:
       return { action: "relay", reason: "client_error", cause, learn: [refused] };
   }
+}
+
+/** A login that renews itself was renewed before this verdict, if it could be. */
+function unauthorized(refused: PoolEvent, on: PoolSubject, context: JudgeContext): Judged {
+  const atMs = context.nowMs;
+  const cause = "status 401";
+  if (context.renewal === "renewed") {
+    return { action: "retry_same", reason: "login_renewed", cause, learn: [refused] };
+  }
+  if (context.renewal === "later") {
+    const reason = "login_pending";
+    const untilMs = after(atMs, LOGIN_PENDING_MS);
+    return next(reason, cause, [refused, { type: "parked", on, untilMs, reason, cause, atMs }]);
+  }
+  const reason = on401(context.account);
+  return next(reason, cause, [refused, { type: "credential_refused", on, reason, cause, atMs }]);
 }
 
 /** May be about the model class only; a second class while the first lasts is about the credential, and says so. */
@@ -220,7 +241,7 @@ function outOfMoney(answer: Answer, on: PoolSubject, context: JudgeContext): Jud
   ]);
 }
 
-/** Refreshing a token before this verdict is the caller's part; a token that is refused then is for its owner. */
+/** A token that is refused and cannot be renewed is for its owner. */
 function on401(account: Account): "credential_dead" | "needs_reauth" {
   return account.credentialKind === "bearer" ? "needs_reauth" : "credential_dead";
 }

@@ -12,6 +12,8 @@ export const REASONS = {
   spend_limit: "The account reached its spend limit; it is parked until it regains access",
   credential_dead: "The provider refuses this credential; replace it",
   needs_reauth: "The provider no longer accepts this login; its owner must log in again",
+  login_renewed: "The provider refused the token, which was renewed at once; the request is sent again",
+  login_pending: "The provider refused the token, and its token endpoint gives no new one just now",
   forbidden: "The provider forbids this model class to the account",
   model_missing: "The provider does not offer this model to the account",
   overloaded: "The provider is overloaded; that is not the account's fault",
