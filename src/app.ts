@@ -20,11 +20,12 @@ import { Secret } from "./kernel/secret.ts";
 import { createAccountVault } from "./keyring/account-vault.ts";
 import { createClientKeyMint } from "./keyring/client-key-mint.ts";
 import { createClientKeyVerifier } from "./keyring/client-key-verifier.ts";
-import { type Keyring, openKeyring } from "./keyring/keyring.ts";
-import { loadMasterKey } from "./keyring/master-key.ts";
+import type { Keyring } from "./keyring/keyring.ts";
+import { createVault, type RunningVault } from "./keyring/vault.ts";
 import { logLedgerEvent } from "./ledger-log.ts";
 import { createLog, type Log } from "./observe/log.ts";
 import { escapeUnprintable, redact } from "./observe/redact.ts";
+import { openKeyringFor } from "./open-keyring.ts";
 import { createPoolView } from "./pool-view.ts";
 import { openLedger, type SpooledLedger } from "./storage/ledger/ledger.ts";
 import { openStorage, type Storage } from "./storage/storage.ts";
@@ -65,10 +66,19 @@ export async function createApp(config: Config, secrets: Secrets): Promise<App> 
   const log = createLog({ ...config.log, write: (line) => void process.stderr.write(line) });
   const { dataDir } = config.storage;
   const storage = await openStorage({ dataDir });
-  const keyring = await openOrClose(storage, () => openKeyringFor(storage, dataDir, secrets));
+  const { keyring, place } = await openOrClose(storage, () => openKeyringFor(storage, { dataDir, secrets }));
   const ledger = await openLedger({ dataDir, now: systemClock.now, onEvent: (event) => logLedgerEvent(log, event) });
   const audit = storage.auditedChanges({ now: systemClock.now, clean: (text) => escapeUnprintable(redact(text)) });
-  return assemble({ config, log, storage, keyring, ledger, audit });
+  const vault = createVault({
+    keyring,
+    place,
+    dataKeys: storage.dataKeys,
+    stored: storage.vault,
+    audit,
+    now: systemClock.now,
+    onFailure: (cause) => log.error("What older data keys sealed cannot be sealed anew", { error: cause }),
+  });
+  return assemble({ config, log, storage, keyring, vault, ledger, audit });
 }
 
 type Parts = {
@@ -77,11 +87,12 @@ type Parts = {
   readonly storage: Storage;
   readonly audit: AuditedChanges;
   readonly keyring: Keyring;
+  readonly vault: RunningVault;
   readonly ledger: SpooledLedger;
 };
 
 async function assemble(parts: Parts): Promise<App> {
-  const { config, log, storage, keyring, ledger, audit } = parts;
+  const { config, log, storage, keyring, vault, ledger, audit } = parts;
   const clock = systemClock;
   const { allowPrivate } = config.upstream;
   const upstream = createUpstream({ allowPrivate });
@@ -147,6 +158,7 @@ async function assemble(parts: Parts): Promise<App> {
         socketPath: join(config.storage.dataDir, SOCKET_NAME),
         app: adminApp(parts, { plane, accounts, keys, selection }),
       });
+      vault.start();
       process.stdout.write(await welcome({ url: plane.url, accounts, keys, config }));
     },
     async stop() {
@@ -154,6 +166,7 @@ async function assemble(parts: Parts): Promise<App> {
       await admin?.stop();
       await upstream.stop();
       await ledger.stop();
+      await vault.stop();
       await storage.close();
       keyring.close();
     },
@@ -195,13 +208,14 @@ type Services = {
   readonly selection: SelectionService;
 };
 
-function adminApp({ ledger, storage, log }: Parts, { plane, accounts, keys, selection }: Services) {
+function adminApp({ ledger, storage, log, vault }: Parts, { plane, accounts, keys, selection }: Services) {
   const names = { accounts: accounts.snapshot, keyName: keys.nameOf };
   const reader = freshReader(storage.requests, ledger);
   return createAdminApp({
     accounts,
     keys,
     selection,
+    vault,
     requests: createRequestService(reader, names),
     explanations: createExplanationService(reader, names),
     trace: createTraceService(reader, names, systemClock),
@@ -230,18 +244,8 @@ function freshReader(reader: RequestReader, ledger: SpooledLedger): RequestReade
   };
 }
 
-async function openKeyringFor(storage: Storage, dataDir: string, { encryptionKey }: Secrets): Promise<Keyring> {
-  const store = storage.dataKeys;
-  const isFirstStart = (await store.list()).length === 0;
-  const masterKey =
-    encryptionKey === null
-      ? loadMasterKey({ kind: "file", path: join(dataDir, "master.key"), createIfAbsent: isFirstStart })
-      : loadMasterKey({ kind: "value", value: encryptionKey });
-  return openKeyring({ masterKey, store, now: systemClock.now });
-}
-
 /** A refusal must leave the data directory free for the next try. */
-async function openOrClose(storage: Storage, open: () => Promise<Keyring>): Promise<Keyring> {
+async function openOrClose<Opened>(storage: Storage, open: () => Promise<Opened>): Promise<Opened> {
   try {
     return await open();
   } catch (cause) {

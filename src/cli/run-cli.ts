@@ -6,6 +6,7 @@ import { addConfigCommands } from "./config.ts";
 import { addDoctorCommand } from "./doctor.ts";
 import { addExplainCommand } from "./explain.ts";
 import { addKeyCommands } from "./key.ts";
+import { addVaultCommands } from "./keys.ts";
 import { addRequestsCommand } from "./requests.ts";
 import { addSimulateCommand } from "./simulate.ts";
 import { addStatsCommand } from "./stats.ts";
@@ -44,6 +45,7 @@ function createProgram(io: CliIo): Command {
   const client = createAdminClient(io.socketPath);
   addAccountCommands(program, io, client);
   addKeyCommands(program, io, client);
+  addVaultCommands(program, io, client);
   addRequestsCommand(program, io, client);
   addExplainCommand(program, io, client);
   addStatsCommand(program, io, client);

@@ -15,6 +15,8 @@ export type Config = SettingValues & {
 export type Secrets = {
   /** Base64 or hex of 32 bytes, as given by env or file. Null: the keyring makes or finds its own. */
   readonly encryptionKey: Secret | null;
+  /** Words from which the master key is made. Never given together with `encryptionKey`. */
+  readonly passphrase: Secret | null;
 };
 
 /** "command" is any CLI command that does not serve; it needs nothing that only the server needs. */

@@ -2,10 +2,11 @@ import type { Result } from "../kernel/result.ts";
 import { err, ok } from "../kernel/result.ts";
 import { Secret } from "../kernel/secret.ts";
 import type { ConfigProblem, Environment } from "./config.ts";
-import { ENCRYPTION_KEY_ENV } from "./known-env.ts";
+import { ENCRYPTION_KEY_ENV, PASSPHRASE_FILE_ENV } from "./known-env.ts";
 import type { ReadFile } from "./read-file.ts";
 
 const KEY_BYTES = 32;
+const MIN_PASSPHRASE_LENGTH = 12;
 const MAKE_ONE = "make one with: openssl rand -base64 32";
 // Random bytes repeat seldom: 32 of them never hold fewer than 8 different values by chance.
 const MIN_DIFFERENT_BYTES = 8;
@@ -25,14 +26,36 @@ export function readEncryptionKey(env: Environment, readFile: ReadFile): Result<
   return given === undefined ? ok(null) : parseKey(ENCRYPTION_KEY_ENV, given);
 }
 
+/** Words in a file, from which the master key is made. Null when none is named. */
+export function readPassphrase(env: Environment, readFile: ReadFile): Result<Secret | null, ConfigProblem> {
+  const path = env[PASSPHRASE_FILE_ENV];
+  if (path === undefined) return ok(null);
+  if (env[ENCRYPTION_KEY_ENV] !== undefined || env[`${ENCRYPTION_KEY_ENV}_FILE`] !== undefined) {
+    return problem(PASSPHRASE_FILE_ENV, "an encryption key is given as well", "keep one of the two");
+  }
+  const text = readSecretFile(PASSPHRASE_FILE_ENV, path, readFile);
+  if (!text.ok) return text;
+  const words = text.value.replace(/\r?\n$/u, "");
+  if (words.length < MIN_PASSPHRASE_LENGTH) {
+    const shape = `it has fewer than ${MIN_PASSPHRASE_LENGTH} characters`;
+    return problem(PASSPHRASE_FILE_ENV, shape, "take six random words or more");
+  }
+  return ok(new Secret("passphrase", words));
+}
+
 function readKeyFile(key: string, path: string, readFile: ReadFile): Result<Secret, ConfigProblem> {
+  const text = readSecretFile(key, path, readFile);
+  return text.ok ? parseKey(key, text.value.trim()) : text;
+}
+
+function readSecretFile(key: string, path: string, readFile: ReadFile): Result<string, ConfigProblem> {
   const file = readFile(path);
   if (!file.ok) return problem(key, `the file ${path} is ${file.error.replaceAll("_", " ")}`, "correct the path");
   if (!file.value.isOurs) return problem(key, `${path} belongs to another user`, "chown it to the user that runs this");
   if ((file.value.mode & 0o077) !== 0) {
     return problem(key, `${path} can be read by others (mode ${file.value.mode.toString(8)})`, `chmod 600 ${path}`);
   }
-  return parseKey(key, file.value.text.trim());
+  return ok(file.value.text);
 }
 
 function parseKey(key: string, text: string): Result<Secret, ConfigProblem> {

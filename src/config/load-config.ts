@@ -4,7 +4,7 @@ import { err, ok } from "../kernel/result.ts";
 import type { Config, ConfigProblem, Environment, Purpose, Secrets } from "./config.ts";
 import type { FileValues } from "./config-file.ts";
 import { absolutePath, readConfigFile } from "./config-file.ts";
-import { readEncryptionKey } from "./encryption-key.ts";
+import { readEncryptionKey, readPassphrase } from "./encryption-key.ts";
 import { CONFIG_PATH_ENV, namesOfLaterVersions, namesWithoutEffect, unknownEnvNames } from "./known-env.ts";
 import { nearest } from "./nearest.ts";
 import type { ReadFile } from "./read-file.ts";
@@ -38,25 +38,31 @@ export function loadConfig(sources: ConfigSources): Result<LoadedConfig, readonl
     configPath === null ? { values: new Map(), problems: [] } : readConfigFile(configPath, readFile);
   const read = readSettings({ flags, env, values: file.values });
   const key = readEncryptionKey(env, readFile);
+  const passphrase = readPassphrase(env, readFile);
   const problems = [
     ...unknownEnvNames(env),
     ...namesOfLaterVersions(env),
     ...file.problems,
     ...read.problems,
     ...(key.ok ? [] : [key.error]),
+    ...(passphrase.ok ? [] : [passphrase.error]),
     ...runtimeProblems(env, purpose),
   ];
   const values = withDerived(read.values, { flags, env, fileValues: file.values });
   if (values === null) problems.push(homeless());
   else problems.push(...ruleProblems(values, read.given));
-  if (problems.length > 0 || values === null || !key.ok) return err(problems);
+  if (problems.length > 0 || values === null || !key.ok || !passphrase.ok) return err(problems);
   const config: Config = {
     ...values,
     configPath,
     strategyGivenBy: givenBy("selection.strategy", read.given),
     hasAnthropicApiKey: (env["ANTHROPIC_API_KEY"] ?? "") !== "",
   };
-  return ok({ config, secrets: { encryptionKey: key.value }, warnings: warningsFor(config, env) });
+  return ok({
+    config,
+    secrets: { encryptionKey: key.value, passphrase: passphrase.value },
+    warnings: warningsFor(config, env),
+  });
 }
 
 /** Null for a default. */

@@ -10,6 +10,8 @@ import { createClientKeyMint } from "../keyring/client-key-mint.ts";
 import { createClientKeyVerifier } from "../keyring/client-key-verifier.ts";
 import { openKeyring } from "../keyring/keyring.ts";
 import { masterKeyFromBytes } from "../keyring/master-key.ts";
+import { givenPlace } from "../keyring/master-key-place.ts";
+import { createVault } from "../keyring/vault.ts";
 import { createAccountService } from "./accounts.ts";
 import type { AuditDraft, AuditedChanges, ChangeStores } from "./audit-port.ts";
 import { createExplanationService } from "./explanation.ts";
@@ -48,6 +50,15 @@ export async function createControlWorld(given?: Stores) {
   const store = {
     list: async () => dataKeys,
     insert: async (keys: readonly WrappedDataKey[]) => void dataKeys.push(...keys),
+    async demote(id: number) {
+      dataKeys.splice(0, dataKeys.length, ...dataKeys.map((key) => (key.id === id ? demoted(key) : key)));
+    },
+    async rewrap(key: WrappedDataKey) {
+      dataKeys.splice(0, dataKeys.length, ...dataKeys.map((each) => (each.id === key.id ? key : each)));
+    },
+    async remove(id: number) {
+      dataKeys.splice(0, dataKeys.length, ...dataKeys.filter((key) => key.id !== id));
+    },
   };
   const keyring = await openKeyring({ masterKey, store, now: clock.now });
   const vault = createAccountVault(keyring);
@@ -67,6 +78,7 @@ export async function createControlWorld(given?: Stores) {
     accounts: used.accountStore,
     clientKeys: used.keyStore,
     settings: settingStore,
+    dataKeys: store,
   });
   const ledger: {
     rows: RequestRow[];
@@ -148,8 +160,17 @@ export async function createControlWorld(given?: Stores) {
     rule: { strategy: "session", waitPriceUsdPerHour: 60, crossOrganization: "allow", maxWaitMs: durationMs(20_000) },
     strategyGivenBy: null,
   });
+  const vaultService = createVault({
+    keyring,
+    place: givenPlace("value"),
+    dataKeys: store,
+    stored: { columns: [], pepperUses: async () => new Map<number, number>() },
+    audit: changes,
+    now: clock.now,
+    onFailure: (cause) => unstored.push(cause),
+  });
   const stores = { accountStore, keyStore, ledger };
-  const services = { accounts, keys, requests, stats, explanations, trace, selection, inspector };
+  const services = { vault: vaultService, accounts, keys, requests, stats, explanations, trace, selection, inspector };
   return {
     ...services,
     stores,
@@ -165,6 +186,8 @@ export async function createControlWorld(given?: Stores) {
     openKeys,
   };
 }
+
+const demoted = (key: WrappedDataKey): WrappedDataKey => ({ ...key, state: "decrypt_only" });
 
 const httpsOnly: BaseUrlRule = (text) =>
   text.startsWith("https://") ? ok(text.replace(/\/$/, "")) : err("only https is allowed");

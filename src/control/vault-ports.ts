@@ -1,7 +1,9 @@
 import type { EpochMs } from "../kernel/time.ts";
 
 /** What a data key is for. A data key of one purpose never opens an envelope of another. */
-export type DataKeyPurpose = "accounts" | "apikey-pepper";
+export const DATA_KEY_PURPOSES = ["accounts", "apikey-pepper", "audit-sign"] as const;
+
+export type DataKeyPurpose = (typeof DATA_KEY_PURPOSES)[number];
 
 /** A data key as it is stored: sealed under the master key. */
 export type WrappedDataKey = {

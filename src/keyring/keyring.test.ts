@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import type { DataKeyStore, WrappedDataKey } from "../control/vault-ports.ts";
+import { DATA_KEY_PURPOSES, type DataKeyStore, type WrappedDataKey } from "../control/vault-ports.ts";
 import { accountId } from "../domain/account/account.ts";
 import { err } from "../kernel/result.ts";
 import { Secret } from "../kernel/secret.ts";
@@ -36,7 +36,7 @@ test("makes one data key per purpose at the first start, and none at the second"
     new Secret("token", "canary"),
   );
   const again = await openKeyring({ masterKey, store, now });
-  expect(store.rows.map(({ purpose }) => purpose)).toEqual(["accounts", "apikey-pepper"]);
+  expect(store.rows.map(({ purpose }) => purpose)).toEqual([...DATA_KEY_PURPOSES]);
   expect(store.inserts).toBe(1);
   const opened = again.open("accounts", address, sealed);
   expect(opened.ok && opened.value.reveal()).toBe("canary");
@@ -104,7 +104,7 @@ test("seals with the active key and still opens what an older key sealed", async
   const sealed = old.seal("accounts", address, Buffer.from("canary"));
   store.rows = store.rows.map((row) => ({ ...row, state: "decrypt_only" }));
   const rotated = await openKeyring({ masterKey, store, now });
-  expect(store.rows.length).toBe(4);
+  expect(store.rows.length).toBe(2 * DATA_KEY_PURPOSES.length);
   expect(rotated.open("accounts", address, sealed).ok).toBe(true);
   expect(rotated.macs("apikey-pepper").length).toBe(2);
   expect(old.open("accounts", address, rotated.seal("accounts", address, Buffer.from("x")))).toEqual(

@@ -1,4 +1,9 @@
-import type { DataKeyPurpose, DataKeyStore, WrappedDataKey } from "../control/vault-ports.ts";
+import {
+  DATA_KEY_PURPOSES,
+  type DataKeyPurpose,
+  type DataKeyStore,
+  type WrappedDataKey,
+} from "../control/vault-ports.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import { Secret } from "../kernel/secret.ts";
 import type { EpochMs } from "../kernel/time.ts";
@@ -27,8 +32,6 @@ export type KeyringNeeds = {
   readonly now: () => EpochMs;
 };
 
-export const PURPOSES: readonly DataKeyPurpose[] = ["accounts", "apikey-pepper"];
-
 /**
  * Opens the stored data keys and makes those that are missing.
  * @throws WrongMasterKey, DataKeyDamaged: before anything is written.
@@ -37,7 +40,7 @@ export async function openKeyring({ masterKey, store, now }: KeyringNeeds): Prom
   const keys = unwrapDataKeys(masterKey, await store.list());
   const takenIds = new Set(keys.map(({ id }) => id));
   const fresh: WrappedDataKey[] = [];
-  for (const purpose of PURPOSES) {
+  for (const purpose of DATA_KEY_PURPOSES) {
     if (keys.some((key) => key.purpose === purpose && key.isActive)) continue;
     const drawn = drawDataKey(masterKey, purpose, { nowMs: now(), takenIds });
     keys.push(drawn.open);

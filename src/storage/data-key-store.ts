@@ -1,4 +1,4 @@
-import type { DataKeyChanges, WrappedDataKey } from "../control/vault-ports.ts";
+import { DATA_KEY_PURPOSES, type DataKeyChanges, type WrappedDataKey } from "../control/vault-ports.ts";
 import { epochMs } from "../kernel/time.ts";
 import type { DataKeysTable, WriteHandle } from "./schema.ts";
 
@@ -47,7 +47,7 @@ function toRow(key: WrappedDataKey): DataKeysTable {
 function fromRow(row: DataKeysTable): WrappedDataKey {
   return {
     id: row.id,
-    purpose: row.purpose === "accounts" ? "accounts" : "apikey-pepper",
+    purpose: DATA_KEY_PURPOSES.find((purpose) => purpose === row.purpose) ?? "apikey-pepper",
     kekId: row.kek_id,
     wrapped: row.wrapped,
     createdAtMs: epochMs(row.created_at_ms),

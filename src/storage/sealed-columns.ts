@@ -1,35 +1,46 @@
-import { sql } from "kysely";
-import type { SealedColumn } from "../control/vault-ports.ts";
+import { type RawBuilder, sql } from "kysely";
+import type { SealedColumn, SealedValue } from "../control/vault-ports.ts";
 import type { WriteHandle } from "./schema.ts";
 
-/** Every column that holds envelopes. A new one must be added here, or a rotation destroys its key. */
+type Place = Pick<SealedColumn, "purpose" | "table" | "column"> & {
+  /** The primary key, a text. */
+  readonly id: string;
+  /** What the envelope is bound to besides its place, as an expression over the table. */
+  readonly generation: RawBuilder<number>;
+};
+
+/** Every column that holds envelopes. A new one must be added here, or a rotation destroys the key that it needs. */
 export function createSealedColumns(db: WriteHandle): readonly SealedColumn[] {
-  return [accountCredentials(db)];
+  const accounts = { purpose: "accounts", id: "id" } as const;
+  const ofAccount = sql<number>`(select generation from accounts where accounts.id = oauth_accounts.account_id)`;
+  return [
+    { ...accounts, table: "accounts", column: "credential", generation: sql<number>`generation` },
+    { ...accounts, table: "oauth_accounts", column: "refresh_token", id: "account_id", generation: ofAccount },
+    { ...accounts, table: "oauth_sessions", column: "sealed", generation: sql<number>`1` },
+  ].map((place) => sealedColumn(db, place));
 }
 
-function accountCredentials(db: WriteHandle): SealedColumn {
+function sealedColumn(db: WriteHandle, place: Place): SealedColumn {
+  const table = sql.table(place.table);
+  const id = sql.ref(place.id);
+  const column = sql.ref(place.column);
+  const { generation } = place;
   return {
-    purpose: "accounts",
-    table: "accounts",
-    column: "credential",
+    purpose: place.purpose,
+    table: place.table,
+    column: place.column,
     async page(afterId, limit) {
-      return db
-        .selectFrom("accounts")
-        .select(["id as rowId", "generation", "credential as envelope"])
-        .where("id", ">", afterId)
-        .orderBy("id")
-        .limit(limit)
-        .execute();
+      const page = sql<SealedValue>`
+        select ${id} as "rowId", ${generation} as generation, ${column} as envelope from ${table}
+        where ${id} > ${afterId} and ${column} is not null order by ${id} limit ${limit}`;
+      return (await page.execute(db)).rows;
     },
-    async replace({ rowId, generation, envelope: before }, envelope) {
-      const { numUpdatedRows } = await db
-        .updateTable("accounts")
-        .set({ credential: envelope })
-        .where("id", "=", rowId)
-        .where("generation", "=", generation)
-        .where("credential", "=", before)
-        .executeTakeFirst();
-      return numUpdatedRows > 0n;
+    async replace(before, envelope) {
+      const replaced = await sql`
+        update ${table} set ${column} = ${envelope}
+        where ${id} = ${before.rowId} and ${column} = ${before.envelope} and ${generation} = ${before.generation}
+      `.execute(db);
+      return (replaced.numAffectedRows ?? 0n) > 0n;
     },
   };
 }

@@ -330,6 +330,10 @@ describe("the door", () => {
       "/api/requests/{id}/explanation",
       "/api/stats",
       "/api/strategy",
+      "/api/vault",
+      "/api/vault/rotate-data-key",
+      "/api/vault/rotate-master-key",
+      "/api/vault/verify",
       "/healthz",
     ]);
     expect(Object.keys(document.components.schemas)).toContain("Account");

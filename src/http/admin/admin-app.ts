@@ -4,11 +4,13 @@ import { HTTPException } from "hono/http-exception";
 import type { AccountService } from "../../control/accounts.ts";
 import type { KeyService } from "../../control/keys.ts";
 import { StoreUnavailable } from "../../control/store-unavailable.ts";
+import type { VaultService } from "../../control/vault.ts";
 import { createAccountRoutes } from "./account-routes.ts";
 import { createKeyRoutes } from "./key-routes.ts";
 import { errorAnswer } from "./refusal-answer.ts";
 import { createReportRoutes, type ReportNeeds } from "./report-routes.ts";
 import { createSelectionRoutes, type SelectionRouteNeeds } from "./selection-routes.ts";
+import { createVaultRoutes } from "./vault-routes.ts";
 
 /** No admin request is larger: the largest holds one credential of at most 8 KiB. */
 export const MAX_ADMIN_BODY_BYTES = 1024 * 1024;
@@ -17,6 +19,7 @@ export type AdminAppNeeds = Omit<ReportNeeds, "diagnosis"> &
   SelectionRouteNeeds & {
     readonly accounts: AccountService;
     readonly keys: KeyService;
+    readonly vault: VaultService;
     readonly inspector: ReportNeeds["diagnosis"]["inspector"];
     /** Told of every bug and broken store that became a 500. */
     readonly onError: (error: Error) => void;
@@ -44,6 +47,7 @@ export function createAdminApp(needs: AdminAppNeeds): AdminApp {
 
   app.route("/", createAccountRoutes(accounts));
   app.route("/", createKeyRoutes(keys));
+  app.route("/", createVaultRoutes(needs.vault));
   app.route("/", createSelectionRoutes(needs));
   app.route("/", createReportRoutes({ ...needs, diagnosis: { inspector, accounts, keys } }));
   app.doc31("/api/openapi.json", { openapi: "3.1.0", info: { title: "better-ccflare admin API", version } });
