@@ -1,4 +1,5 @@
 import type { AuditCode } from "./audit-codes.ts";
+import type { LoginStore } from "./oauth-ports.ts";
 import type { AccountStore, ClientKeyStore, SettingStore } from "./ports.ts";
 import type { DataKeyChanges } from "./vault-ports.ts";
 
@@ -31,6 +32,7 @@ export type ChangeStores = {
   readonly clientKeys: ClientKeyStore;
   readonly settings: SettingStore;
   readonly dataKeys: DataKeyChanges;
+  readonly logins: LoginStore;
 };
 
 export interface AuditedChanges {

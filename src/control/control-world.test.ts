@@ -16,6 +16,7 @@ import { createAccountService } from "./accounts.ts";
 import type { AuditDraft, AuditedChanges, ChangeStores } from "./audit-port.ts";
 import { createExplanationService } from "./explanation.ts";
 import { createKeyService } from "./keys.ts";
+import type { LoginStore } from "./oauth-ports.ts";
 import type {
   AccountCondition,
   AccountStore,
@@ -79,6 +80,7 @@ export async function createControlWorld(given?: Stores) {
     clientKeys: used.keyStore,
     settings: settingStore,
     dataKeys: store,
+    logins: NO_LOGINS,
   });
   const ledger: {
     rows: RequestRow[];
@@ -191,6 +193,17 @@ const demoted = (key: WrappedDataKey): WrappedDataKey => ({ ...key, state: "decr
 
 const httpsOnly: BaseUrlRule = (text) =>
   text.startsWith("https://") ? ok(text.replace(/\/$/, "")) : err("only https is allowed");
+
+/** Logins are tested over a real database (login-world.test.ts). */
+const NO_LOGINS: LoginStore = {
+  list: async () => [],
+  read: async () => null,
+  insert: async () => err("name_taken"),
+  takeLease: async () => false,
+  releaseLease: async () => undefined,
+  rotate: async () => false,
+  markNeedsReauth: async () => false,
+};
 
 /** Without a transaction: what it records is what was asked for. The real one is tested in storage/audit. */
 function createRecordedChanges(stores: ChangeStores): AuditedChanges & { drafts: AuditDraft[] } {

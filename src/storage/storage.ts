@@ -1,5 +1,6 @@
 import { CompiledQuery, Kysely } from "kysely";
 import type { AuditedChanges } from "../control/audit-port.ts";
+import type { LoginStore, SessionStore } from "../control/oauth-ports.ts";
 import type { AccountStore, ClientKeyStore, RequestReader, SettingStore } from "../control/ports.ts";
 import type { DataKeyChanges, VaultStore } from "../control/vault-ports.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
@@ -17,6 +18,8 @@ import {
 import { createDataKeyStore } from "./data-key-store.ts";
 import { lockDirectory } from "./directory-lock.ts";
 import { createHomeStore, type HomeStore } from "./home-store.ts";
+import { createLoginSessionStore } from "./login-session-store.ts";
+import { createLoginStore } from "./login-store.ts";
 import { migrateToLatest } from "./migrate.ts";
 import { allMigrations } from "./migrations/all-migrations.ts";
 import { createPoolStore, type PoolStore } from "./pool-state-store.ts";
@@ -38,6 +41,8 @@ export type Storage = {
   /** Data keys, what they seal and what they check, for rotations. */
   readonly vault: VaultStore;
   readonly settings: SettingStore;
+  readonly logins: LoginStore;
+  readonly loginSessions: SessionStore;
   /** Changes and their audit rows, in one transaction each. */
   auditedChanges(needs: AuditNeeds): AuditedChanges;
   /** These two write on a thread of their own: the pool changes every second, and no disk may hold up the relay. */
@@ -96,6 +101,8 @@ async function open(paths: DataPaths): Promise<Storage> {
       dataKeys: createDataKeyStore(writer),
       vault: createVaultStore(writer),
       settings: createSettingStore(writer),
+      logins: createLoginStore(writer),
+      loginSessions: createLoginSessionStore(writer),
       auditedChanges: (needs) => createAuditedChanges(writer, needs),
       poolState: createPoolStore(state),
       homes: createHomeStore(state),

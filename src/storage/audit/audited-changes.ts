@@ -5,6 +5,7 @@ import type { EpochMs } from "../../kernel/time.ts";
 import { createAccountStore } from "../account-store.ts";
 import { createClientKeyStore } from "../client-key-store.ts";
 import { createDataKeyStore } from "../data-key-store.ts";
+import { createLoginStore } from "../login-store.ts";
 import type { WriteHandle } from "../schema.ts";
 import { createSettingStore } from "../setting-store.ts";
 import { appendEntry } from "./audit-rows.ts";
@@ -57,6 +58,7 @@ function storesOn(transaction: WriteHandle): ChangeStores {
     clientKeys: createClientKeyStore(transaction),
     settings: createSettingStore(transaction),
     dataKeys: createDataKeyStore(transaction),
+    logins: createLoginStore(transaction),
   };
 }
 
