@@ -1,6 +1,7 @@
+import { parseIpAddress } from "../domain/access/ip-address.ts";
 import type { Brand } from "../kernel/brand.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
-import { isPublicAddress, parseIpAddress } from "./public-address.ts";
+import { isPublicAddress } from "./public-address.ts";
 
 /** Normalised: scheme, host, port when it is not the default, path prefix; no trailing slash, userinfo, query or fragment. */
 export type BaseUrl = Brand<string, "BaseUrl">;

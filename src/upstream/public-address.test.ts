@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { isPublicAddress, isSameAddress, parseIpAddress } from "./public-address.ts";
+import { parseIpAddress } from "../domain/access/ip-address.ts";
+import { isPublicAddress, isSameAddress } from "./public-address.ts";
 
 test.each([
   "1.1.1.1",

@@ -1,6 +1,7 @@
 import { lookup } from "node:dns/promises";
+import { parseIpAddress } from "../domain/access/ip-address.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
-import { isPublicAddress, parseIpAddress } from "./public-address.ts";
+import { isPublicAddress } from "./public-address.ts";
 
 /** All addresses of a name, in the order of preference. Rejects when the name does not resolve. */
 export type Resolve = (hostname: string) => Promise<readonly string[]>;
