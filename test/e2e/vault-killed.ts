@@ -1,0 +1,71 @@
+// A process that rotates every key and dies by SIGKILL at one step of it: `vault-killed.ts DATA_DIR STEP`.
+import type { DataKeyChanges } from "../../src/control/vault-ports.ts";
+import type { VaultNeeds } from "../../src/keyring/vault.ts";
+import { openVaultWorld, settled } from "./vault-world.ts";
+
+const [dataDir = "", stepText = ""] = process.argv.slice(2);
+let stepsLeft = Number(stepText);
+
+function step(): void {
+  if (stepsLeft === 0) process.kill(process.pid, "SIGKILL");
+  stepsLeft -= 1;
+}
+
+async function stepped<Value>(work: () => Promise<Value>): Promise<Value> {
+  step();
+  const value = await work();
+  step();
+  return value;
+}
+
+function steppedKeys(keys: DataKeyChanges): DataKeyChanges {
+  return {
+    list: () => keys.list(),
+    insert: (rows) => stepped(() => keys.insert(rows)),
+    demote: (id) => stepped(() => keys.demote(id)),
+    rewrap: (key, from) => stepped(() => keys.rewrap(key, from)),
+    remove: (id) => stepped(() => keys.remove(id)),
+  };
+}
+
+function dying(needs: VaultNeeds): VaultNeeds {
+  const { audit, place, stored } = needs;
+  return {
+    ...needs,
+    audit: {
+      note: (draft) => audit.note(draft),
+      change: (draft, work) =>
+        stepped(() => audit.change(draft, (stores) => work({ ...stores, dataKeys: steppedKeys(stores.dataKeys) }))),
+    },
+    place: {
+      ...place,
+      prepare(file) {
+        const prepared = place.prepare(file);
+        step();
+        return prepared;
+      },
+      settle() {
+        step();
+        place.settle();
+        step();
+      },
+    },
+    stored: {
+      pepperUses: () => stored.pepperUses(),
+      columns: stored.columns.map((column) => ({
+        ...column,
+        page: (after, limit) => column.page(after, limit),
+        replace: (before, envelope) => stepped(() => column.replace(before, envelope)),
+      })),
+    },
+  };
+}
+
+const world = await openVaultWorld(dataDir, dying);
+world.vault.start();
+await settled(world);
+const rotated = await world.vault.rotateDataKeys(["accounts", "apikey-pepper"]);
+await settled(world);
+const master = await world.vault.rotateMasterKey(world.newKeyFile);
+await world.close();
+process.stdout.write(JSON.stringify({ isOk: rotated.ok && master.ok, stepsLeft }));
