@@ -57,6 +57,12 @@ export type AccountService = {
   show(nameOrId: string): Result<AccountReport, Refusal>;
   /** Stores first, then asks the provider for its models (at most 10 s); a provider that is silent refuses nothing. */
   add(command: AddAccountCommand): Promise<Result<AddedAccount, Refusal>>;
+  /** An account that the logins have stored with its first token: from now on it is used. */
+  enrol(account: Account, credential: Secret): Promise<AddedAccount>;
+  /** A token that the logins have stored: the next request carries it. */
+  renewed(id: AccountId, credential: Secret): void;
+  /** The same after its owner logged in again: what was held against the old one is forgotten. Null: it is gone. */
+  replaceCredential(id: AccountId, credential: Secret): Promise<AddedAccount | null>;
   pause(nameOrId: string): Promise<Result<AccountReport, Refusal>>;
   /** Also forgets benches and a dead verdict, so that the next request tries the account again. */
   resume(nameOrId: string): Promise<Result<AccountReport, Refusal>>;
@@ -97,6 +103,17 @@ export function createAccountService(needs: AccountServiceNeeds): AccountService
       return found.ok ? ok(report(inside, found.value)) : found;
     },
     add: (command) => addAccount(inside, command),
+    enrol: (account, credential) => enrol(inside, account, credential),
+    renewed(id, credential) {
+      const account = roster.find(id);
+      if (account !== null) roster.put(account, credential);
+    },
+    async replaceCredential(id, credential) {
+      const account = roster.find(id);
+      if (account === null) return null;
+      needs.pool.reset(id);
+      return enrol(inside, account, credential);
+    },
     pause: (nameOrId) => changeAccount(inside, nameOrId, { doing: "pause account", action: "ACC002", isPaused: true }),
     async resume(nameOrId) {
       const found = find(inside, "resume account", nameOrId);
@@ -142,11 +159,14 @@ async function addAccount(
     ({ accounts }) => accounts.insert(stored),
   );
   if (!inserted.ok) return err(nameTaken(account.name));
-  roster.put(account, credential);
+  return ok(await enrol({ needs, roster }, account, credential));
+}
 
-  const listed = await learnModels({ needs, roster }, account, credential);
+async function enrol(inside: Inside, account: Account, credential: Secret): Promise<AddedAccount> {
+  inside.roster.put(account, credential);
+  const listed = await learnModels(inside, account, credential);
   const warning = listed.ok ? null : `Cannot list the models of "${account.name}": ${listed.error.detail}`;
-  return ok({ ...report({ needs, roster }, roster.find(account.id) ?? account), warning });
+  return { ...report(inside, inside.roster.find(account.id) ?? account), warning };
 }
 
 function withoutOrganization({ organization: _declared, ...rest }: Account): Omit<Account, "organization"> {

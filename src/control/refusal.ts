@@ -9,13 +9,21 @@ export type RefusalCode =
   | "key_not_found"
   | "label_invalid"
   | "master_key_refused"
+  | "client_id_invalid"
+  | "endpoint_refused"
+  | "login_not_open"
+  | "login_refused"
+  | "login_unknown"
   | "name_invalid"
   | "name_taken"
   | "priority_out_of_range"
+  | "redirect_uri_invalid"
   | "request_not_found"
+  | "scope_invalid"
   | "strategy_fixed"
   | "strategy_unknown"
   | "too_many_data_keys"
+  | "terms_not_accepted"
   | "weight_out_of_range";
 
 /** Why the control plane did not do what it was asked. `field` names the request's field at fault. */
