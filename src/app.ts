@@ -2,7 +2,6 @@ import { join } from "node:path";
 import { SOCKET_NAME } from "./cli/socket-name.ts";
 import type { Config, Secrets } from "./config/config.ts";
 import { type AccountService, createAccountService } from "./control/accounts.ts";
-import type { AuditedChanges } from "./control/audit-port.ts";
 import { createExplanationService } from "./control/explanation.ts";
 import { createKeyService, type KeyService } from "./control/keys.ts";
 import type { RequestReader } from "./control/ports.ts";
@@ -24,9 +23,9 @@ import type { Keyring } from "./keyring/keyring.ts";
 import { createVault, type RunningVault } from "./keyring/vault.ts";
 import { logLedgerEvent } from "./ledger-log.ts";
 import { createLog, type Log } from "./observe/log.ts";
-import { escapeUnprintable, redact } from "./observe/redact.ts";
 import { openKeyringFor } from "./open-keyring.ts";
 import { createPoolView } from "./pool-view.ts";
+import { openRunningAudit, type RunningAudit } from "./running-audit.ts";
 import { openLedger, type SpooledLedger } from "./storage/ledger/ledger.ts";
 import { openStorage, type Storage } from "./storage/storage.ts";
 import { systemClock } from "./system-clock.ts";
@@ -67,14 +66,16 @@ export async function createApp(config: Config, secrets: Secrets): Promise<App> 
   const { dataDir } = config.storage;
   const storage = await openStorage({ dataDir });
   const { keyring, place } = await openOrClose(storage, () => openKeyringFor(storage, { dataDir, secrets }));
+  const audit = await openOrClose(storage, () =>
+    openRunningAudit({ storage, keyring, dataDir, log, clock: systemClock }),
+  );
   const ledger = await openLedger({ dataDir, now: systemClock.now, onEvent: (event) => logLedgerEvent(log, event) });
-  const audit = storage.auditedChanges({ now: systemClock.now, clean: (text) => escapeUnprintable(redact(text)) });
   const vault = createVault({
     keyring,
     place,
     dataKeys: storage.dataKeys,
     stored: storage.vault,
-    audit,
+    audit: audit.changes,
     now: systemClock.now,
     onFailure: (cause) => log.error("What older data keys sealed cannot be sealed anew", { error: cause }),
   });
@@ -85,7 +86,7 @@ type Parts = {
   readonly config: Config;
   readonly log: Log;
   readonly storage: Storage;
-  readonly audit: AuditedChanges;
+  readonly audit: RunningAudit;
   readonly keyring: Keyring;
   readonly vault: RunningVault;
   readonly ledger: SpooledLedger;
@@ -99,7 +100,7 @@ async function assemble(parts: Parts): Promise<App> {
   const verifier = createClientKeyVerifier(keyring, clock.now);
   const keys = createKeyService({
     store: storage.clientKeys,
-    changes: audit,
+    changes: audit.changes,
     mint: createClientKeyMint(keyring),
     ring: {
       set: verifier.set,
@@ -120,7 +121,7 @@ async function assemble(parts: Parts): Promise<App> {
     clock,
     upstream,
     ledger,
-    keys: verifier,
+    keys: audit.watching(verifier, keys.nameOf),
     accounts: {
       snapshot: () => accounts.snapshot(),
       credential: (account) => accounts.credential(account),
@@ -129,7 +130,7 @@ async function assemble(parts: Parts): Promise<App> {
   });
   const accounts: AccountService = createAccountService({
     store: storage.accounts,
-    changes: audit,
+    changes: audit.changes,
     vault: createAccountVault(keyring),
     pool: createPoolView(plane.pool, clock.now, (id) => accounts.snapshot().find((each) => each.id === id) ?? null),
     probe: createModelProbe(upstream),
@@ -159,6 +160,7 @@ async function assemble(parts: Parts): Promise<App> {
         app: adminApp(parts, { plane, accounts, keys, selection }),
       });
       vault.start();
+      await audit.start();
       process.stdout.write(await welcome({ url: plane.url, accounts, keys, config }));
     },
     async stop() {
@@ -167,6 +169,7 @@ async function assemble(parts: Parts): Promise<App> {
       await upstream.stop();
       await ledger.stop();
       await vault.stop();
+      await audit.stop();
       await storage.close();
       keyring.close();
     },
@@ -193,7 +196,7 @@ async function addSampleAccount(accounts: AccountService, { credential, ...sampl
 async function openSelection({ config, storage, audit }: Parts): Promise<SelectionService> {
   const selection = createSelectionService({
     store: storage.settings,
-    changes: audit,
+    changes: audit.changes,
     rule: { ...config.selection, maxWaitMs: config.queue.maxWaitMs },
     strategyGivenBy: config.strategyGivenBy,
   });
@@ -208,13 +211,14 @@ type Services = {
   readonly selection: SelectionService;
 };
 
-function adminApp({ ledger, storage, log, vault }: Parts, { plane, accounts, keys, selection }: Services) {
+function adminApp({ audit, ledger, storage, log, vault }: Parts, { plane, accounts, keys, selection }: Services) {
   const names = { accounts: accounts.snapshot, keyName: keys.nameOf };
   const reader = freshReader(storage.requests, ledger);
   return createAdminApp({
     accounts,
     keys,
     selection,
+    audit: audit.reader,
     vault,
     requests: createRequestService(reader, names),
     explanations: createExplanationService(reader, names),

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { verifyAudit } from "./audit-verify.ts";
 import { EXIT } from "./cli/cli-io.ts";
 import { splitGlobalFlags } from "./cli/global-flags.ts";
 import { runCli } from "./cli/run-cli.ts";
@@ -39,6 +40,7 @@ export async function runCommand(argv: readonly string[]): Promise<number> {
     programName: env["BETTER_CCFLARE_PROGRAM"] ?? "better-ccflare",
     configCheck: async () => checkConfig(flags, env),
     simulate,
+    verifyAudit: (order) => verifyAudit(dataDir, order),
     nowMs: Date.now,
   });
   return runCli(rest, io);

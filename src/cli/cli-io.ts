@@ -5,6 +5,12 @@ import type { StrategyName } from "../domain/selection/strategy-name.ts";
 /** What `config check` found. `data` is the redacted configuration or the problems, for `--json`. */
 export type ConfigReport = { readonly isOk: boolean; readonly text: string; readonly data: unknown };
 
+/** Null: the data directory, and the public key in it. */
+export type AuditVerifyOrder = { readonly file: string | null; readonly publicKeyFile: string | null };
+
+/** What `audit verify` found; the same shape for an intact log and a broken one. */
+export type AuditVerification = { readonly isOk: boolean; readonly text: string; readonly data: unknown };
+
 /** What is to be replayed, and by which strategies. */
 export type SimulationOrder = {
   readonly accounts: readonly AccountWire[];
@@ -38,6 +44,8 @@ export type CliIo = {
   readonly configCheck: () => Promise<ConfigReport>;
   /** Null when there is nothing to replay. */
   readonly simulate: (order: SimulationOrder) => Promise<Simulation | null>;
+  /** Rejects with a sentence for the operator when a file cannot be read. */
+  readonly verifyAudit: (order: AuditVerifyOrder) => Promise<AuditVerification>;
   readonly nowMs: () => number;
 };
 

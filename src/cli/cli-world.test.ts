@@ -52,6 +52,7 @@ export async function run(
     version: "1.2.3",
     programName: "better-ccflare",
     simulate: async () => null,
+    verifyAudit: async () => ({ isOk: true, text: "intact", data: {} }),
     nowMs: () => START,
     configCheck: async () => ({ isOk: true, text: "port 8080", data: { port: 8080 } }),
     ...io,

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { addAccountCommands } from "./account.ts";
 import { createAdminClient } from "./admin-client.ts";
+import { addAuditCommands } from "./audit.ts";
 import { asCalled, CliFailure, type CliIo, EXIT } from "./cli-io.ts";
 import { addConfigCommands } from "./config.ts";
 import { addDoctorCommand } from "./doctor.ts";
@@ -51,6 +52,7 @@ function createProgram(io: CliIo): Command {
   addStatsCommand(program, io, client);
   addStrategyCommands(program, io, client);
   addSimulateCommand(program, io, client);
+  addAuditCommands(program, io, client);
   addDoctorCommand(program, io, client);
   addConfigCommands(program, io);
   return program;

@@ -9,7 +9,7 @@ export const AUDIT_ACTIONS = {
   ACC004: "Remove an account",
   ACC005: "Keep the organization that an answer named",
   ACC006: "Keep the models that the provider lists",
-  AUD001: "Write to the second sink (audit.log)",
+  AUD001: "Export the audit log",
   CFG001: "Set the strategy",
   IMP001: "Import a database of the old project",
   KEY001: "Create a client key",

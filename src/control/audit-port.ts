@@ -46,3 +46,16 @@ export interface AuditedChanges {
   /** An event without a change (authentication, refusal, verification, start, stop). Rejects like `change`. */
   note(draft: AuditDraft): Promise<void>;
 }
+
+/** A place between two lines of the log: after the entry `seq`, and after its checkpoint when `isAfterCheckpoint`. */
+export type AuditPlace = { readonly seq: number; readonly isAfterCheckpoint: boolean };
+
+/** `end` is null when there is nothing after this page. */
+export type AuditPage = { readonly lines: readonly string[]; readonly end: AuditPlace | null };
+
+export interface AuditReader {
+  /** Newest first, `limit` 1..1000; `entry` is canonical JSON. */
+  newest(limit: number): Promise<readonly { readonly seq: number; readonly entry: string }[]>;
+  /** Lines of an export. The first page starts at seq 0, says whose log it is, and is itself noted in the log. */
+  page(after: AuditPlace): Promise<AuditPage>;
+}

@@ -13,7 +13,7 @@ import { masterKeyFromBytes } from "../keyring/master-key.ts";
 import { givenPlace } from "../keyring/master-key-place.ts";
 import { createVault } from "../keyring/vault.ts";
 import { createAccountService } from "./accounts.ts";
-import type { AuditDraft, AuditedChanges, ChangeStores } from "./audit-port.ts";
+import type { AuditDraft, AuditedChanges, AuditReader, ChangeStores } from "./audit-port.ts";
 import { createExplanationService } from "./explanation.ts";
 import { createKeyService } from "./keys.ts";
 import type { LoginStore } from "./oauth-ports.ts";
@@ -171,12 +171,24 @@ export async function createControlWorld(given?: Stores) {
     now: clock.now,
     onFailure: (cause) => unstored.push(cause),
   });
+  const audit: AuditReader = {
+    newest: async (limit) =>
+      changes.drafts
+        .map((draft, at) => ({ seq: at + 1, entry: JSON.stringify({ at: "2026-11-23T12:00:00.000Z", ...draft }) }))
+        .reverse()
+        .slice(0, limit),
+    page: async ({ seq }) =>
+      seq === 0
+        ? { lines: ["first"], end: { seq: 1, isAfterCheckpoint: true } }
+        : { lines: seq === 1 ? ["last"] : [], end: seq === 1 ? { seq: 2, isAfterCheckpoint: false } : null },
+  };
   const stores = { accountStore, keyStore, ledger };
   const services = { vault: vaultService, accounts, keys, requests, stats, explanations, trace, selection, inspector };
   return {
     ...services,
     stores,
     changes,
+    audit,
     clock,
     verifier,
     conditions,

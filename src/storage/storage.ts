@@ -5,6 +5,7 @@ import type { AccountStore, ClientKeyStore, RequestReader, SettingStore } from "
 import type { DataKeyChanges, VaultStore } from "../control/vault-ports.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import { createAccountStore } from "./account-store.ts";
+import { type AuditLogStore, createAuditLogStore } from "./audit/audit-log-store.ts";
 import { type AuditNeeds, createAuditedChanges } from "./audit/audited-changes.ts";
 import { createClientKeyStore } from "./client-key-store.ts";
 import {
@@ -43,6 +44,7 @@ export type Storage = {
   readonly settings: SettingStore;
   readonly logins: LoginStore;
   readonly loginSessions: SessionStore;
+  readonly auditLog: AuditLogStore;
   /** Changes and their audit rows, in one transaction each. */
   auditedChanges(needs: AuditNeeds): AuditedChanges;
   /** These two write on a thread of their own: the pool changes every second, and no disk may hold up the relay. */
@@ -103,6 +105,7 @@ async function open(paths: DataPaths): Promise<Storage> {
       settings: createSettingStore(writer),
       logins: createLoginStore(writer),
       loginSessions: createLoginSessionStore(writer),
+      auditLog: createAuditLogStore(writer),
       auditedChanges: (needs) => createAuditedChanges(writer, needs),
       poolState: createPoolStore(state),
       homes: createHomeStore(state),

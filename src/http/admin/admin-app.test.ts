@@ -321,6 +321,8 @@ describe("the door", () => {
       "/api/accounts/{account}/pause",
       "/api/accounts/{account}/resume",
       "/api/accounts/{account}/test",
+      "/api/audit",
+      "/api/audit/export",
       "/api/doctor",
       "/api/keys",
       "/api/keys/{key}",

@@ -2,10 +2,12 @@ import { OpenAPIHono } from "@hono/zod-openapi";
 import { bodyLimit } from "hono/body-limit";
 import { HTTPException } from "hono/http-exception";
 import type { AccountService } from "../../control/accounts.ts";
+import type { AuditReader } from "../../control/audit-port.ts";
 import type { KeyService } from "../../control/keys.ts";
 import { StoreUnavailable } from "../../control/store-unavailable.ts";
 import type { VaultService } from "../../control/vault.ts";
 import { createAccountRoutes } from "./account-routes.ts";
+import { createAuditRoutes } from "./audit-routes.ts";
 import { createKeyRoutes } from "./key-routes.ts";
 import { errorAnswer } from "./refusal-answer.ts";
 import { createReportRoutes, type ReportNeeds } from "./report-routes.ts";
@@ -19,6 +21,7 @@ export type AdminAppNeeds = Omit<ReportNeeds, "diagnosis"> &
   SelectionRouteNeeds & {
     readonly accounts: AccountService;
     readonly keys: KeyService;
+    readonly audit: AuditReader;
     readonly vault: VaultService;
     readonly inspector: ReportNeeds["diagnosis"]["inspector"];
     /** Told of every bug and broken store that became a 500. */
@@ -49,6 +52,7 @@ export function createAdminApp(needs: AdminAppNeeds): AdminApp {
   app.route("/", createKeyRoutes(keys));
   app.route("/", createVaultRoutes(needs.vault));
   app.route("/", createSelectionRoutes(needs));
+  app.route("/", createAuditRoutes(needs.audit));
   app.route("/", createReportRoutes({ ...needs, diagnosis: { inspector, accounts, keys } }));
   app.doc31("/api/openapi.json", { openapi: "3.1.0", info: { title: "better-ccflare admin API", version } });
 

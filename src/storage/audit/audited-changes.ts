@@ -1,6 +1,7 @@
 import type { CleanText } from "../../audit/entry.ts";
 import type { AuditAction, AuditCode } from "../../control/audit-codes.ts";
 import type { AuditDraft, AuditedChanges, ChangeStores } from "../../control/audit-port.ts";
+import { StoreUnavailable } from "../../control/store-unavailable.ts";
 import type { EpochMs } from "../../kernel/time.ts";
 import { createAccountStore } from "../account-store.ts";
 import { createClientKeyStore } from "../client-key-store.ts";
@@ -13,14 +14,28 @@ import { appendEntry } from "./audit-rows.ts";
 export type AuditNeeds = {
   readonly now: () => EpochMs;
   readonly clean: CleanText;
+  /** A row was committed. */
+  readonly onAppended?: () => void;
+  /** Why no change may be made just now; null when it may. */
+  readonly refusal?: () => string | null;
 };
 
 /** Undoes the transaction of a work that ended without an exception. */
 class Undo extends Error {}
 
-export function createAuditedChanges(db: WriteHandle, { now, clean }: AuditNeeds): AuditedChanges {
+export function createAuditedChanges(db: WriteHandle, needs: AuditNeeds): AuditedChanges {
+  const { now, clean, onAppended = () => undefined, refusal: refusalNow = () => null } = needs;
+  const append = async (transaction: WriteHandle, draft: AuditDraft): Promise<void> => {
+    try {
+      await appendEntry(transaction, draft, { nowMs: now(), clean });
+    } catch (cause) {
+      if (cause instanceof StoreUnavailable) throw cause;
+      throw new StoreUnavailable("Cannot write the audit log, so nothing was changed", { cause });
+    }
+  };
   const note = async (draft: AuditDraft): Promise<void> => {
-    await db.transaction().execute((transaction) => appendEntry(transaction, draft, { nowMs: now(), clean }));
+    await db.transaction().execute((transaction) => append(transaction, draft));
+    onAppended();
   };
   const noteFailure = (draft: AuditDraft, reason: string) =>
     note({ ...draft, code: failureCode(draft.code), reason: draft.reason ?? reason });
@@ -28,17 +43,21 @@ export function createAuditedChanges(db: WriteHandle, { now, clean }: AuditNeeds
   return {
     note,
     async change<Value>(draft: AuditDraft, work: (stores: ChangeStores) => Promise<Value>): Promise<Value> {
+      const reason = refusalNow();
+      if (reason !== null) throw new StoreUnavailable(reason, {});
       const refusals: Value[] = [];
       try {
-        return await db.transaction().execute(async (transaction) => {
+        const done = await db.transaction().execute(async (transaction) => {
           const value = await work(storesOn(transaction));
           if (isRefusal(value)) {
             refusals.push(value);
             throw new Undo();
           }
-          await appendEntry(transaction, draft, { nowMs: now(), clean });
+          await append(transaction, draft);
           return value;
         });
+        onAppended();
+        return done;
       } catch (cause) {
         for (const refusal of refusals) {
           await noteFailure(draft, codeOf(refusal));

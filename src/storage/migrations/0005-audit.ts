@@ -11,6 +11,13 @@ export async function auditSchema(db: Kysely<unknown>): Promise<void> {
     .modifyEnd(sql`strict`)
     .execute();
   await db.schema
+    .createTable("audit_log")
+    .addColumn("id", "text", (column) => column.primaryKey().notNull())
+    .addColumn("generation", "integer", (column) => column.notNull())
+    .addColumn("signing_key", "blob", (column) => column.notNull())
+    .modifyEnd(sql`strict`)
+    .execute();
+  await db.schema
     .createTable("audit_checkpoints")
     .addColumn("seq", "integer", (column) => column.primaryKey().notNull())
     .addColumn("at_ms", "integer", (column) => column.notNull())

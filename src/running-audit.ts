@@ -1,0 +1,89 @@
+import { type AuditKeeper, openAuditKeeper } from "./audit-keeper.ts";
+import { createAuditReader } from "./audit-reader.ts";
+import { SYSTEM } from "./control/acting.ts";
+import type { AuditDraft, AuditedChanges, AuditReader } from "./control/audit-port.ts";
+import { createRefusalTally, type RefusedKey } from "./control/refusal-tally.ts";
+import { parseClientKey } from "./domain/access/client-key.ts";
+import type { ClientKeyId } from "./domain/access/client-key-id.ts";
+import type { ClientKeys, Clock } from "./gateway/ports.ts";
+import { durationMs } from "./kernel/time.ts";
+import type { Keyring } from "./keyring/keyring.ts";
+import type { Log } from "./observe/log.ts";
+import { escapeUnprintable, redact } from "./observe/redact.ts";
+import type { Storage } from "./storage/storage.ts";
+import { VERSION } from "./version.ts";
+
+const REFUSALS_MS = durationMs(60_000);
+
+/** What is no key at all, whatever it was: its text is never kept. */
+const NO_KEY: RefusedKey = { id: "malformed", name: null };
+
+export type RunningAuditNeeds = {
+  readonly storage: Storage;
+  readonly keyring: Keyring;
+  readonly dataDir: string;
+  readonly log: Log;
+  readonly clock: Clock;
+};
+
+export type RunningAudit = {
+  readonly changes: AuditedChanges;
+  readonly reader: AuditReader;
+  /** The same keys; whoever is refused is counted, and noted once a minute. */
+  watching(keys: ClientKeys, nameOf: (id: ClientKeyId) => string | null): ClientKeys;
+  /** Notes the start. An audit log that cannot be written stops no request: it is logged. */
+  start(): Promise<void>;
+  /** Notes what is left and the stop, signs and copies it. */
+  stop(): Promise<void>;
+};
+
+/** @throws Error when the signing key does not open. */
+export async function openRunningAudit(needs: RunningAuditNeeds): Promise<RunningAudit> {
+  const { storage, log, clock } = needs;
+  const keeper: AuditKeeper = await openAuditKeeper({ ...needs, store: storage.auditLog });
+  const changes = storage.auditedChanges({
+    now: clock.now,
+    clean: (text) => escapeUnprintable(redact(text)),
+    onAppended: keeper.noticed,
+    refusal: keeper.refusal,
+  });
+  const tally = createRefusalTally();
+  const note = async (drafts: readonly AuditDraft[]): Promise<void> => {
+    try {
+      for (const draft of drafts) await changes.note(draft);
+    } catch (cause) {
+      log.error("The audit log cannot be written", { error: cause });
+    }
+  };
+  const process = { type: "gateway", id: keeper.logId, name: null };
+  let endTicks: (() => void) | null = null;
+
+  return {
+    changes,
+    reader: createAuditReader({ store: storage.auditLog, changes, identity: keeper }),
+    watching: (keys, nameOf) => ({
+      ...keys,
+      // hot path
+      verify(text) {
+        const caller = keys.verify(text);
+        if (caller === null) tally.refused(refusedKey(text, nameOf), clock.now());
+        return caller;
+      },
+    }),
+    async start() {
+      endTicks = clock.every(REFUSALS_MS, () => void note(tally.take()));
+      await note([{ code: "SYS001I", actor: SYSTEM, object: process, after: { version: VERSION } }]);
+    },
+    async stop() {
+      endTicks?.();
+      await note([...tally.take(), { code: "SYS002I", actor: SYSTEM, object: process }]);
+      await keeper.stop();
+    },
+  };
+}
+
+/** The id of a client key is public (it is in `key list`), the rest of it is not looked at. */
+function refusedKey(text: string, nameOf: (id: ClientKeyId) => string | null): RefusedKey {
+  const parsed = parseClientKey(text);
+  return parsed.ok ? { id: parsed.value.keyId, name: nameOf(parsed.value.keyId) } : NO_KEY;
+}
