@@ -26,15 +26,21 @@ export type AddAccountCommand = {
   readonly workspace: string | null;
 };
 
+/** What every account has, however its credential comes. */
+export type AccountFields = Omit<AddAccountCommand, "credential" | "credentialKind">;
+
 /** A command whose every field keeps its rule. */
-export type AccountDraft = AddAccountCommand & {
+export type AccountDraft<Command extends AccountFields = AddAccountCommand> = Command & {
   readonly baseUrl: string;
   readonly priority: number;
   readonly weight: number;
 };
 
 /** The first field that breaks its rule refuses the whole command. */
-export function parseAccountDraft(command: AddAccountCommand, rule: BaseUrlRule): Result<AccountDraft, Refusal> {
+export function parseAccountDraft<Command extends AccountFields>(
+  command: Command,
+  rule: BaseUrlRule,
+): Result<AccountDraft<Command>, Refusal> {
   const name = parseName("add account", command.name);
   if (!name.ok) return name;
   const doing = `add account "${name.value}"`;
