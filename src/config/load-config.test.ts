@@ -595,9 +595,9 @@ describe("a list", () => {
 });
 
 describe("what is only noticed", () => {
-  test("names without effect are warned of", () => {
-    const { warnings } = loaded({ env: { CLIENT_ID: "x" } });
-    expect(warnings.map((text) => text.split(" ")[0])).toEqual(["CLIENT_ID"]);
+  test("CLIENT_ID is the client id of logins", () => {
+    const { config, warnings } = loaded({ env: { CLIENT_ID: "x" } });
+    expect({ clientId: config.oauth.clientId, warnings }).toEqual({ clientId: "x", warnings: [] });
   });
 
   test("private upstreams are warned of", () => {

@@ -5,7 +5,7 @@ import type { Config, ConfigProblem, Environment, Purpose, Secrets } from "./con
 import type { FileValues } from "./config-file.ts";
 import { absolutePath, readConfigFile } from "./config-file.ts";
 import { readEncryptionKey, readPassphrase } from "./encryption-key.ts";
-import { CONFIG_PATH_ENV, namesOfLaterVersions, namesWithoutEffect, unknownEnvNames } from "./known-env.ts";
+import { CONFIG_PATH_ENV, namesOfLaterVersions, unknownEnvNames } from "./known-env.ts";
 import { nearest } from "./nearest.ts";
 import type { ReadFile } from "./read-file.ts";
 import { runtimeProblems } from "./runtime-rules.ts";
@@ -61,7 +61,7 @@ export function loadConfig(sources: ConfigSources): Result<LoadedConfig, readonl
   return ok({
     config,
     secrets: { encryptionKey: key.value, passphrase: passphrase.value },
-    warnings: warningsFor(config, env),
+    warnings: warningsFor(config),
   });
 }
 
@@ -198,8 +198,8 @@ export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127(\.(25[0-5]|2[0-4]\d|1?\d?\d)){3}$/u.test(host);
 }
 
-function warningsFor(config: Config, env: Environment): readonly string[] {
-  const warnings = [...namesWithoutEffect(env)];
+function warningsFor(config: Config): readonly string[] {
+  const warnings: string[] = [];
   if (config.upstream.allowPrivate) {
     warnings.push("Private upstreams are allowed: a base URL may reach hosts inside this network, without TLS");
   }

@@ -113,6 +113,21 @@ export const SETTINGS = {
       help: "how long an unused conversation keeps its home account",
     }),
   },
+  oauth: {
+    clientId: text({
+      env: "CLIENT_ID",
+      fallback: "",
+      pattern: /^[\x21-\x7e]{0,256}$/u,
+      shape: "the client id that you registered with the provider, without spaces",
+      help: "the client id of account add --oauth where none is given",
+    }),
+    renewAtShare: decimal({
+      min: 0.5,
+      max: 0.95,
+      fallback: 0.8,
+      help: "share of an access token's life after which it is renewed; 5 min before its end at the latest",
+    }),
+  },
   retry: {
     attempts: integer({
       env: "RETRY_ATTEMPTS",
