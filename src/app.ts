@@ -4,7 +4,8 @@ import type { Config, Secrets } from "./config/config.ts";
 import { type AccountService, createAccountService } from "./control/accounts.ts";
 import { createExplanationService } from "./control/explanation.ts";
 import { createKeyService, type KeyService } from "./control/keys.ts";
-import type { RequestReader } from "./control/ports.ts";
+import type { LoginService } from "./control/logins.ts";
+import type { BaseUrlRule, RequestReader } from "./control/ports.ts";
 import { createRequestService } from "./control/requests.ts";
 import { createSelectionService, type SelectionService } from "./control/selection.ts";
 import { createStatsService } from "./control/stats.ts";
@@ -24,6 +25,7 @@ import { createVault, type RunningVault } from "./keyring/vault.ts";
 import { logLedgerEvent } from "./ledger-log.ts";
 import { createLog, type Log } from "./observe/log.ts";
 import { openKeyringFor } from "./open-keyring.ts";
+import { createLogins } from "./open-logins.ts";
 import { createPoolView } from "./pool-view.ts";
 import { openRunningAudit, type RunningAudit } from "./running-audit.ts";
 import { openLedger, type SpooledLedger } from "./storage/ledger/ledger.ts";
@@ -126,22 +128,25 @@ async function assemble(parts: Parts): Promise<App> {
       snapshot: () => accounts.snapshot(),
       credential: (account) => accounts.credential(account),
       learnOrganization: (id, organization) => accounts.learnOrganization(id, organization),
+      renew: (account, refused) => logins.keeper.renew(account, refused),
     },
   });
+  const baseUrlRule: BaseUrlRule = (text) => {
+    const parsed = parseBaseUrl(text, { allowPrivate });
+    return parsed.ok ? ok(parsed.value) : err(describeBaseUrlProblem(parsed.error));
+  };
   const accounts: AccountService = createAccountService({
     store: storage.accounts,
     changes: audit.changes,
     vault: createAccountVault(keyring),
     pool: createPoolView(plane.pool, clock.now, (id) => accounts.snapshot().find((each) => each.id === id) ?? null),
     probe: createModelProbe(upstream),
-    baseUrlRule(text) {
-      const parsed = parseBaseUrl(text, { allowPrivate });
-      return parsed.ok ? ok(parsed.value) : err(describeBaseUrlProblem(parsed.error));
-    },
+    baseUrlRule,
     clock,
     newAccountId: () => accountId(Bun.randomUUIDv7()),
     onUnstored: (cause) => log.error("What was learned of an account cannot be stored", { error: cause }),
   });
+  const logins = createLogins({ ...parts, changes: audit.changes, upstream, pool: plane.pool, accounts, baseUrlRule });
   for (const { name, reason } of await accounts.load()) {
     log.error("An account cannot be used", { account: name, reason });
   }
@@ -157,15 +162,17 @@ async function assemble(parts: Parts): Promise<App> {
       plane.listen();
       admin = await listenAdmin({
         socketPath: join(config.storage.dataDir, SOCKET_NAME),
-        app: adminApp(parts, { plane, accounts, keys, selection }),
+        app: adminApp(parts, { plane, accounts, keys, selection, logins: logins.service }),
       });
       vault.start();
       await audit.start();
+      await logins.keeper.start();
       process.stdout.write(await welcome({ url: plane.url, accounts, keys, config }));
     },
     async stop() {
       await plane.stop();
       await admin?.stop();
+      await logins.keeper.stop();
       await upstream.stop();
       await ledger.stop();
       await vault.stop();
@@ -209,14 +216,16 @@ type Services = {
   readonly accounts: AccountService;
   readonly keys: KeyService;
   readonly selection: SelectionService;
+  readonly logins: LoginService;
 };
 
-function adminApp({ audit, ledger, storage, log, vault }: Parts, { plane, accounts, keys, selection }: Services) {
+function adminApp({ audit, ledger, storage, log, vault }: Parts, { plane, accounts, keys, selection, logins }: Services) {
   const names = { accounts: accounts.snapshot, keyName: keys.nameOf };
   const reader = freshReader(storage.requests, ledger);
   return createAdminApp({
     accounts,
     keys,
+    logins,
     selection,
     audit: audit.reader,
     vault,

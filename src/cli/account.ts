@@ -8,6 +8,7 @@ import {
   addedAccountSchema,
   removedAccountSchema,
 } from "../contract/accounts.ts";
+import { addByLogin, addLoginOptions, addReauthCommand, type LoginOptions } from "./account-login.ts";
 import { renderAccount, renderAccounts } from "./account-view.ts";
 import { type AdminClient, segment } from "./admin-client.ts";
 import { CliFailure, type CliIo, EXIT, emit } from "./cli-io.ts";
@@ -25,12 +26,14 @@ type AddOptions = JsonOption & {
   readonly weight?: number;
   readonly organization?: string;
   readonly workspace?: string;
-};
+} & LoginOptions;
 
 const ADD_EXAMPLES = `
 Examples:
   account add work --provider anthropic --key-stdin < key.txt
-  account add spare --provider anthropic --key-stdin --priority 200 --organization my-org`;
+  account add spare --provider anthropic --key-stdin --priority 200 --organization my-org
+  account add login --oauth --client-id ID --authorize-url https://idp.example.com/authorize \\
+    --token-url https://idp.example.com/token --scope inference --accept-terms`;
 
 const LIST_EXAMPLES = `
 Examples:
@@ -46,6 +49,7 @@ export function addAccountCommands(program: Command, io: CliIo, client: AdminCli
   addSwitch(account, { verb: "resume", done: "Resumed", help: "Use an account again and forget its benches" }, reach);
   addRemoveCommand(account, reach);
   addTestCommand(account, reach);
+  addReauthCommand(account, reach);
 }
 
 type Reach = { readonly io: CliIo; readonly client: AdminClient };
@@ -73,7 +77,7 @@ function addReadCommands(account: Command, { io, client }: Reach): void {
 }
 
 function addAddCommand(account: Command, reach: Reach): void {
-  account
+  const add = account
     .command("add")
     .description("Add an account; its key is read from standard input, or asked for, never from the command line")
     .argument("<name>", "1 to 64 characters of A-Z, a-z, 0-9, dot, underscore, hyphen")
@@ -86,8 +90,8 @@ function addAddCommand(account: Command, reach: Reach): void {
     .option("--organization <id>", "the organization that owns its rate limits (default: learned from its answers)")
     .option("--workspace <id>", "the workspace that owns its prompt cache")
     .option("--json", "print JSON")
-    .addHelpText("after", ADD_EXAMPLES)
-    .action((name: string, options: AddOptions) => addAccount(name, options, reach));
+    .addHelpText("after", ADD_EXAMPLES);
+  addLoginOptions(add).action((name: string, options: AddOptions) => addAccount(name, options, reach));
 }
 
 function addRemoveCommand(account: Command, reach: Reach): void {
@@ -133,20 +137,16 @@ function addSwitch(parent: Command, { verb, done, help }: Switch, { io, client }
 }
 
 async function addAccount(name: string, options: AddOptions, { io, client }: Reach): Promise<void> {
-  if ((options.keyStdin === true) === (options.bearerStdin === true)) {
-    throw new CliFailure(EXIT.usage, "Cannot add account: give exactly one of --key-stdin and --bearer-stdin");
+  const ways = [options.keyStdin, options.bearerStdin, options.oauth].filter((way) => way === true);
+  if (ways.length !== 1) {
+    throw new CliFailure(EXIT.usage, "Cannot add account: give exactly one of --key-stdin, --bearer-stdin and --oauth");
   }
+  if (options.oauth === true) return addByLogin(fieldsOf(name, options), options, { io, client });
   const credential = await readSecret(io, options.keyStdin === true ? "API key" : "Bearer token");
   const body: AddAccount = {
-    name,
-    provider: options.provider,
+    ...fieldsOf(name, options),
     credential,
     credentialKind: options.keyStdin === true ? "api_key" : "bearer",
-    ...(options.baseUrl === undefined ? {} : { baseUrl: options.baseUrl }),
-    ...(options.priority === undefined ? {} : { priority: options.priority }),
-    ...(options.weight === undefined ? {} : { weight: options.weight }),
-    ...(options.organization === undefined ? {} : { organization: options.organization }),
-    ...(options.workspace === undefined ? {} : { workspace: options.workspace }),
   };
   const added = await client.post("/api/accounts", addedAccountSchema, body);
   emit(
@@ -156,6 +156,18 @@ async function addAccount(name: string, options: AddOptions, { io, client }: Rea
     ({ id, modelCount }) => `Added account "${name}" (${id}); ${modelCount} models`,
   );
   if (added.warning !== null) io.stderr(`warning: ${printable(added.warning)}\n`);
+}
+
+function fieldsOf(name: string, options: AddOptions) {
+  return {
+    name,
+    provider: options.provider,
+    ...(options.baseUrl === undefined ? {} : { baseUrl: options.baseUrl }),
+    ...(options.priority === undefined ? {} : { priority: options.priority }),
+    ...(options.weight === undefined ? {} : { weight: options.weight }),
+    ...(options.organization === undefined ? {} : { organization: options.organization }),
+    ...(options.workspace === undefined ? {} : { workspace: options.workspace }),
+  };
 }
 
 async function removeAccount(nameOrId: string, options: JsonOption & { yes?: boolean }, { io, client }: Reach) {

@@ -16,6 +16,7 @@ import { createAccountService } from "./accounts.ts";
 import type { AuditDraft, AuditedChanges, AuditReader, ChangeStores } from "./audit-port.ts";
 import { createExplanationService } from "./explanation.ts";
 import { createKeyService } from "./keys.ts";
+import type { LoginService } from "./logins.ts";
 import type { LoginStore } from "./oauth-ports.ts";
 import type {
   AccountCondition,
@@ -31,6 +32,7 @@ import type {
   RequestTally,
   StoredAccount,
 } from "./ports.ts";
+import { refusal } from "./refusal.ts";
 import { createRequestService } from "./requests.ts";
 import { createSelectionService } from "./selection.ts";
 import { createStatsService } from "./stats.ts";
@@ -182,8 +184,10 @@ export async function createControlWorld(given?: Stores) {
         ? { lines: ["first"], end: { seq: 1, isAfterCheckpoint: true } }
         : { lines: seq === 1 ? ["last"] : [], end: seq === 1 ? { seq: 2, isAfterCheckpoint: false } : null },
   };
+  const noLogin = async () => err(refusal("login_unknown", "Cannot log in: this world has no logins"));
+  const logins: LoginService = { begin: noLogin, beginAgain: noLogin, finish: noLogin };
   const stores = { accountStore, keyStore, ledger };
-  const services = { vault: vaultService, accounts, keys, requests, stats, explanations, trace, selection, inspector };
+  const services = { vault: vaultService, accounts, keys, logins, requests, stats, explanations, trace, selection, inspector };
   return {
     ...services,
     stores,

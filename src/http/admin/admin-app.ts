@@ -4,11 +4,13 @@ import { HTTPException } from "hono/http-exception";
 import type { AccountService } from "../../control/accounts.ts";
 import type { AuditReader } from "../../control/audit-port.ts";
 import type { KeyService } from "../../control/keys.ts";
+import type { LoginService } from "../../control/logins.ts";
 import { StoreUnavailable } from "../../control/store-unavailable.ts";
 import type { VaultService } from "../../control/vault.ts";
 import { createAccountRoutes } from "./account-routes.ts";
 import { createAuditRoutes } from "./audit-routes.ts";
 import { createKeyRoutes } from "./key-routes.ts";
+import { createLoginRoutes } from "./login-routes.ts";
 import { errorAnswer } from "./refusal-answer.ts";
 import { createReportRoutes, type ReportNeeds } from "./report-routes.ts";
 import { createSelectionRoutes, type SelectionRouteNeeds } from "./selection-routes.ts";
@@ -21,6 +23,7 @@ export type AdminAppNeeds = Omit<ReportNeeds, "diagnosis"> &
   SelectionRouteNeeds & {
     readonly accounts: AccountService;
     readonly keys: KeyService;
+    readonly logins: LoginService;
     readonly audit: AuditReader;
     readonly vault: VaultService;
     readonly inspector: ReportNeeds["diagnosis"]["inspector"];
@@ -49,6 +52,7 @@ export function createAdminApp(needs: AdminAppNeeds): AdminApp {
   app.use(bodyLimit({ maxSize: MAX_ADMIN_BODY_BYTES, onError: () => tooLarge() }));
 
   app.route("/", createAccountRoutes(accounts));
+  app.route("/", createLoginRoutes(needs.logins));
   app.route("/", createKeyRoutes(keys));
   app.route("/", createVaultRoutes(needs.vault));
   app.route("/", createSelectionRoutes(needs));
