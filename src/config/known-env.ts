@@ -14,8 +14,6 @@ export const SECRET_ENV_NAMES = [ENCRYPTION_KEY_ENV, "DATABASE_URL", "REDIS_URL"
 /** Not settings: where the tests find the executable, and how the launcher says that it was called. */
 const TOOL_NAMES = ["BETTER_CCFLARE_EXECUTABLE", "BETTER_CCFLARE_PROGRAM"];
 
-const WITHOUT_EFFECT = ["CLIENT_ID"];
-
 /** Prefixed names that are a mistake: nobody reads them. */
 export function unknownEnvNames(env: Environment): readonly ConfigProblem[] {
   const settings = placedSettings().flatMap(({ setting }) => (setting.env === undefined ? [] : [setting.env]));
@@ -44,10 +42,4 @@ export function namesOfLaterVersions(env: Environment): readonly ConfigProblem[]
     }
   }
   return problems;
-}
-
-export function namesWithoutEffect(env: Environment): readonly string[] {
-  return WITHOUT_EFFECT.filter((name) => env[name] !== undefined).map(
-    (name) => `${name} is set, but has no effect in this version`,
-  );
 }

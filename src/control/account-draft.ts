@@ -30,7 +30,10 @@ export type AddAccountCommand = {
 export type AccountFields = Omit<AddAccountCommand, "credential" | "credentialKind">;
 
 /** A command whose every field keeps its rule. */
-export type AccountDraft<Command extends AccountFields = AddAccountCommand> = Command & {
+export type AccountDraft<Command extends AccountFields = AddAccountCommand> = Omit<
+  Command,
+  "baseUrl" | "priority" | "weight"
+> & {
   readonly baseUrl: string;
   readonly priority: number;
   readonly weight: number;
