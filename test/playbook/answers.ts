@@ -31,7 +31,7 @@ export function turnOf(session: string, more: readonly HeaderField[] = []): Call
 
 /** The accounts that were asked, in order. */
 export function asked(stage: Stage): string[] {
-  return stage.upstream.sendings.map(({ request }) => request.credential?.label);
+  return stage.upstream.sendings.map(({ request }) => request.credential?.label ?? "");
 }
 
 export function decisionOf(stage: Stage, row: number): Decision {
