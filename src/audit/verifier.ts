@@ -128,6 +128,9 @@ function takeCheckpoint(state: State, statement: string, signature: Uint8Array):
   const { log, seq, hash, previous } = fields;
   const foreign = takeLogId(state, log);
   if (foreign !== null) return foreign;
+  if (typeof seq === "number" && seq > state.seq) {
+    return { seq: state.seq + 1, what: `entry ${state.seq + 1} is missing, a checkpoint covers entries up to ${seq}` };
+  }
   if (seq !== state.seq) return at(`the checkpoint of entry ${JSON.stringify(seq)} is in another place`);
   if (hash !== hexOf(state.head)) return at("the entries up to here are not those that were signed");
   if (previous !== state.previous) return at("a checkpoint is missing before this one");
