@@ -12,6 +12,8 @@ import { takeEnvironment } from "./config/environment.ts";
 import { type LoadedConfig, loadConfig } from "./config/load-config.ts";
 import { readFile } from "./config/read-file.ts";
 import type { ConfigFlags } from "./config/setting.ts";
+import { importOld } from "./import-old.ts";
+import { err } from "./kernel/result.ts";
 import { simulate } from "./simulate.ts";
 import { start } from "./start.ts";
 import { VERSION } from "./version.ts";
@@ -40,6 +42,7 @@ export async function runCommand(argv: readonly string[]): Promise<number> {
     programName: env["BETTER_CCFLARE_PROGRAM"] ?? "better-ccflare",
     configCheck: async () => checkConfig(flags, env),
     simulate,
+    importOld: async (order) => (loaded.ok ? importOld(order, loaded.value) : err(renderProblems(loaded.error))),
     verifyAudit: (order) => verifyAudit(dataDir, order),
     nowMs: Date.now,
   });

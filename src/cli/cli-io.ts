@@ -1,6 +1,7 @@
 import type { AccountWire } from "../contract/accounts.ts";
 import type { TraceRequestWire } from "../contract/trace.ts";
 import type { StrategyName } from "../domain/selection/strategy-name.ts";
+import type { Result } from "../kernel/result.ts";
 
 /** What `config check` found. `data` is the redacted configuration or the problems, for `--json`. */
 export type ConfigReport = { readonly isOk: boolean; readonly text: string; readonly data: unknown };
@@ -24,6 +25,18 @@ export type SimulationOrder = {
 /** What a replay found. `notes` say what it could not know. */
 export type Simulation = { readonly text: string; readonly data: unknown; readonly notes: readonly string[] };
 
+/** A database of the old project that is to be brought over. */
+export type ImportOrder = { readonly path: string; readonly isDryRun: boolean };
+
+/** What came over, or would. `notes` say what did not, and why. */
+export type ImportReport = {
+  readonly accounts: number;
+  readonly clientKeys: number;
+  readonly requests: number;
+  readonly notes: readonly string[];
+  readonly isDryRun: boolean;
+};
+
 /** Everything that a command may touch of the world, so that tests run the CLI in their own process. */
 export type CliIo = {
   /** Data alone. */
@@ -46,6 +59,8 @@ export type CliIo = {
   readonly simulate: (order: SimulationOrder) => Promise<Simulation | null>;
   /** Rejects with a sentence for the operator when a file cannot be read. */
   readonly verifyAudit: (order: AuditVerifyOrder) => Promise<AuditVerification>;
+  /** Works on the data directory itself, while no gateway runs. */
+  readonly importOld: (order: ImportOrder) => Promise<Result<ImportReport, string>>;
   readonly nowMs: () => number;
 };
 

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { createControlWorld, START } from "../control/control-world.test.ts";
 import { createAdminApp } from "../http/admin/admin-app.ts";
 import { listenAdmin } from "../http/admin/admin-listener.ts";
+import { err } from "../kernel/result.ts";
 import type { CliIo } from "./cli-io.ts";
 import { runCli } from "./run-cli.ts";
 
@@ -52,6 +53,7 @@ export async function run(
     version: "1.2.3",
     programName: "better-ccflare",
     simulate: async () => null,
+    importOld: async () => err("Cannot import in this world"),
     verifyAudit: async () => ({ isOk: true, text: "intact", data: {} }),
     nowMs: () => START,
     configCheck: async () => ({ isOk: true, text: "port 8080", data: { port: 8080 } }),

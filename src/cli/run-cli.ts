@@ -6,6 +6,7 @@ import { asCalled, CliFailure, type CliIo, EXIT } from "./cli-io.ts";
 import { addConfigCommands } from "./config.ts";
 import { addDoctorCommand } from "./doctor.ts";
 import { addExplainCommand } from "./explain.ts";
+import { addImportCommand } from "./import.ts";
 import { addKeyCommands } from "./key.ts";
 import { addVaultCommands } from "./keys.ts";
 import { addRequestsCommand } from "./requests.ts";
@@ -55,6 +56,7 @@ function createProgram(io: CliIo): Command {
   addAuditCommands(program, io, client);
   addDoctorCommand(program, io, client);
   addConfigCommands(program, io);
+  addImportCommand(program, io);
   return program;
 }
 

@@ -13,11 +13,13 @@ type Place = Pick<SealedColumn, "purpose" | "table" | "column"> & {
 export function createSealedColumns(db: WriteHandle): readonly SealedColumn[] {
   const accounts = { purpose: "accounts", id: "id" } as const;
   const ofAccount = sql<number>`(select generation from accounts where accounts.id = oauth_accounts.account_id)`;
-  return [
+  const places: readonly Place[] = [
     { ...accounts, table: "accounts", column: "credential", generation: sql<number>`generation` },
     { ...accounts, table: "oauth_accounts", column: "refresh_token", id: "account_id", generation: ofAccount },
     { ...accounts, table: "oauth_sessions", column: "sealed", generation: sql<number>`1` },
-  ].map((place) => sealedColumn(db, place));
+    { purpose: "audit-sign", table: "audit_log", column: "signing_key", id: "id", generation: sql<number>`generation` },
+  ];
+  return places.map((place) => sealedColumn(db, place));
 }
 
 function sealedColumn(db: WriteHandle, place: Place): SealedColumn {
