@@ -1,3 +1,6 @@
-import { runCommand } from "./command.ts";
+// SIGUSR1 would open an inspector that reads every secret in memory. Nothing else may be loaded before this line.
+process.on("SIGUSR1", () => undefined);
+
+const { runCommand } = await import("./command.ts");
 
 process.exitCode = await runCommand(process.argv.slice(2));
