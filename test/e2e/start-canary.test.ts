@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type SimulatedAccount, type Simulator, startSimulator } from "../../sim/simulator.ts";
@@ -11,6 +12,8 @@ setDefaultTimeout(20_000);
 
 const CREDENTIAL = "sk-ant-api03-CANARYcredential0123456789";
 const WRONG_KEY = "sk-ant-oat01-CANARYlogin0123456789abcdef";
+const MASTER_KEY = randomBytes(32);
+const NEXT_MASTER_KEY = randomBytes(32);
 const TEXTS = {
   prompt: "CANARYprompt",
   system: "CANARYsystem",
@@ -21,6 +24,12 @@ const TEXTS = {
   header: "CANARYheader",
   query: "CANARYquery",
 } as const;
+
+const SETTINGS = {
+  LOG_LEVEL: "trace",
+  LOG_FORMAT: "json",
+  BETTER_CCFLARE_ENCRYPTION_KEY: MASTER_KEY.toString("base64"),
+};
 
 let simulator: Simulator;
 let upstream: SimulatedAccount;
@@ -34,7 +43,7 @@ beforeAll(async () => {
   dataDir = mkdtempSync(join(tmpdir(), "bccf-canary-"));
   simulator = await startSimulator();
   upstream = simulator.account(CREDENTIAL);
-  gateway = await startGateway({ dataDir, env: { LOG_LEVEL: "trace", LOG_FORMAT: "json" } });
+  gateway = await startGateway({ dataDir, env: SETTINGS });
   await gateway.addAccount("main", { baseUrl: simulator.url, credential: CREDENTIAL });
   key = (await gateway.createKey("laptop")).key;
   clientSecrets = [key, gateway.firstKey].map((each) => each.slice(-40));
@@ -95,13 +104,23 @@ async function traffic(): Promise<void> {
 async function reports(): Promise<string> {
   const commands = [
     ...["account list", "account show main", "account test main", "key list", "requests", "stats", "doctor"],
-    "config check",
+    ...["config check", "keys status", "keys verify", "keys rotate-data-key"],
   ].flatMap((command) => [command, `${command} --json`]);
   const results = await Promise.all(commands.map((command) => gateway.cli(command.split(" "))));
   const metrics = await fetch(`${gateway.url}/metrics`, { headers: { "x-api-key": key } });
   expect(metrics.status).toBe(200);
   expect(results.filter(({ stdout }) => stdout === "")).toEqual([]);
   return [...results.flatMap(({ stdout, stderr }) => [stdout, stderr]), await metrics.text()].join("\n");
+}
+
+/** The keys of the vault are changed once, so that both they and what they leave behind are looked for. */
+async function rotateMasterKey(): Promise<string> {
+  const keyFile = `${dataDir}.next-key`;
+  writeFileSync(keyFile, NEXT_MASTER_KEY, { mode: 0o600 });
+  const { code, stdout, stderr } = await gateway.cli(["keys", "rotate-master-key", "--new-key-file", keyFile]);
+  rmSync(keyFile);
+  expect(code).toBe(0);
+  return stdout + stderr;
 }
 
 /** Every file below, as one text of single bytes. */
@@ -120,10 +139,13 @@ function canariesIn(content: string, canaries: readonly string[]): readonly stri
   return canaries.filter((canary) => forms(canary).some((form) => content.includes(form)));
 }
 
-test("no canary is left on disk, in the log, in metrics or in any report", async () => {
+test("T-10.02 T-10.12 T-10.13 no canary is left on disk, in the log, in metrics or in any report", async () => {
   await traffic();
-  const shown = await reports();
-  const canaries = [CREDENTIAL, WRONG_KEY, ...clientSecrets, ...Object.values(TEXTS)];
+  const shown = (await reports()) + (await rotateMasterKey());
+  const masterKeys = [MASTER_KEY, NEXT_MASTER_KEY].flatMap((each) =>
+    (["base64", "hex", "latin1"] as const).map((form) => each.toString(form)),
+  );
+  const canaries = [CREDENTIAL, WRONG_KEY, ...clientSecrets, ...Object.values(TEXTS), ...masterKeys];
   // They did go out: a search that could find nothing proves nothing.
   const sent = upstream.requests.map(({ rawHead, body }) => Buffer.concat([rawHead, body]).toString("latin1")).join();
   expect(canariesIn(sent, [CREDENTIAL, TEXTS.prompt, TEXTS.system, TEXTS.header, TEXTS.query])).toHaveLength(5);
