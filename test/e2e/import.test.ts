@@ -21,6 +21,7 @@ setDefaultTimeout(60_000);
 const KEY = "sk-ant-api03-CANARYimported0123456789";
 const ACCESS = "sk-ant-oat01-CANARYaccess0123456789";
 const REFRESH = "sk-ant-ort01-CANARYrefresh0123456789";
+const MAIN = join(import.meta.dir, "..", "..", "src", "main.ts");
 const AT_MS = Date.UTC(2026, 9, 1);
 
 const cleanups: (() => void)[] = [];
@@ -276,6 +277,45 @@ test("T-11.14 a database that another process holds is waited for, then named", 
   expect(imported.code).toBe(1);
   expect(imported.stderr).toContain("another process holds it; stop the old gateway first");
 });
+
+test("T-11.11 kill -9 while it imports leaves all or nothing, and the next try brings the rest", async () => {
+  const { dataDir, env, oldPath, cli } = freshWorld();
+  const rows = 30_000;
+  makeOld(oldPath, (database) => {
+    usual(database, "https://api.anthropic.com");
+    const request = database.query("insert into requests (id, timestamp, status_code, success) values (?, ?, 200, 1)");
+    database.transaction(() => {
+      for (let at = 0; at < rows; at += 1) request.run(`more-${at}`, AT_MS + at);
+    })();
+  });
+  const counts: number[] = [];
+  for (let round = 0; round < 10; round += 1) {
+    const child = Bun.spawn([process.execPath, MAIN, "import", oldPath], { env, stdout: "ignore", stderr: "ignore" });
+    const database = join(dataDir, "gateway.db");
+    while (!existsSync(database)) await Bun.sleep(5);
+    await Bun.sleep(round * 40);
+    child.kill("SIGKILL");
+    await child.exited;
+    counts.push(countOf(database));
+    expect(everyByteBelow(dataDir)).not.toContain("CANARY");
+  }
+  expect(new Set(counts).isSubsetOf(new Set([-1, 0, rows + 50]))).toBe(true);
+  expect(counts.filter((count) => count <= 0).length).toBeGreaterThan(0);
+  expect((await cli()).code).toBe(0);
+  expect(countOf(join(dataDir, "gateway.db"))).toBe(rows + 50);
+});
+
+/** -1 while the table is not there yet. */
+function countOf(path: string): number {
+  const database = new Database(path, { readonly: true });
+  try {
+    return database.query<{ total: number }, []>("select count(*) as total from requests").get()?.total ?? -1;
+  } catch {
+    return -1;
+  } finally {
+    database.close();
+  }
+}
 
 test("is refused while the gateway runs", async () => {
   const { dataDir, env, oldPath, cli } = freshWorld();
