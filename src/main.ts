@@ -4,3 +4,6 @@ process.on("SIGUSR1", () => undefined);
 const { runCommand } = await import("./command.ts");
 
 process.exitCode = await runCommand(process.argv.slice(2));
+
+// Marks the file as a module: it must not have an import, since imports run first.
+export {};

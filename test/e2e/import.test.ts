@@ -299,7 +299,7 @@ test("T-11.11 kill -9 while it imports leaves all or nothing, and the next try b
     counts.push(countOf(database));
     expect(everyByteBelow(dataDir)).not.toContain("CANARY");
   }
-  expect(new Set(counts).isSubsetOf(new Set([-1, 0, rows + 50]))).toBe(true);
+  expect(counts.filter((count) => ![-1, 0, rows + 50].includes(count))).toEqual([]);
   expect(counts.filter((count) => count <= 0).length).toBeGreaterThan(0);
   expect((await cli()).code).toBe(0);
   expect(countOf(join(dataDir, "gateway.db"))).toBe(rows + 50);
