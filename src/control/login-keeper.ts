@@ -2,7 +2,7 @@ import type { Account, AccountId } from "../domain/account/account.ts";
 import { renewalDueAt, renewalPause } from "../domain/account/token-life.ts";
 import type { Renewal } from "../domain/failover/judge.ts";
 import type { Secret } from "../kernel/secret.ts";
-import { after, type DurationMs, durationMs, type EpochMs } from "../kernel/time.ts";
+import { after, type DurationMs, durationMs, type EpochMs, epochMs } from "../kernel/time.ts";
 import type { LoginRefresher, Refreshed } from "./login-refresher.ts";
 import type { LoginStore, StoredLogin, TokenFailure } from "./oauth-ports.ts";
 import type { ControlClock } from "./ports.ts";
@@ -38,6 +38,8 @@ export type LoginKeeper = {
 const LOOK_MS = durationMs(1_000);
 /** security.md T-12.19: a thousand logins that end together are no storm. */
 const MAX_PARALLEL = 10;
+/** What an endpoint's Retry-After may ask for at most. */
+const LONGEST_PAUSE_MS = 3_600_000;
 
 type Watched = {
   generation: number;
@@ -85,7 +87,7 @@ export function createLoginKeeper(needs: LoginKeeperNeeds): LoginKeeper {
     const nowMs = clock.now();
     for (const [id, entry] of watched) {
       if (running >= MAX_PARALLEL || isStopped) return;
-      if (entry.isRunning || entry.dueAtMs === null || nowMs < entry.dueAtMs || nowMs < entry.notBeforeMs) continue;
+      if (entry.isRunning || entry.dueAtMs === null || nowMs < entry.dueAtMs || isTooSoon(entry, nowMs)) continue;
       entry.isRunning = true;
       running += 1;
       void renewNow(id, entry)
@@ -110,7 +112,7 @@ export function createLoginKeeper(needs: LoginKeeperNeeds): LoginKeeper {
       if (entry === undefined) return null;
       // Others were refused before us: the token they waited for is there.
       if (needs.credential(id) !== refused) return "renewed";
-      if (clock.now() < entry.notBeforeMs) return "later";
+      if (isTooSoon(entry, clock.now())) return "later";
       return renewNow(id, entry).catch((cause: unknown) => {
         needs.onBug(cause);
         return "later";
@@ -131,12 +133,17 @@ const RENEWAL_OF = {
   gone: null,
 } as const satisfies Record<Refreshed["kind"], Renewal | null>;
 
-function watchedOf(login: StoredLogin, { random, renewAtShare, clock }: LoginKeeperNeeds): Watched {
+/** A pause that is longer than any comes of a clock that was set back, and counts for nothing. */
+function isTooSoon({ notBeforeMs }: Watched, nowMs: EpochMs): boolean {
+  return nowMs < notBeforeMs && notBeforeMs - nowMs <= LONGEST_PAUSE_MS;
+}
+
+function watchedOf(login: StoredLogin, { random, renewAtShare }: LoginKeeperNeeds): Watched {
   return {
     generation: login.generation,
     dueAtMs: login.state === "active" ? renewalDueAt(login, renewAtShare, random()) : null,
     failures: 0,
-    notBeforeMs: clock.now(),
+    notBeforeMs: epochMs(0),
     isRunning: false,
   };
 }

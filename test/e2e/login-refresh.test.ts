@@ -59,7 +59,7 @@ test("T-12.11 100 expiries with 8 refreshers in 2 processes: one rotation each, 
   const figures = await runRefresh({ processes: 2, refreshersEach: 4, accounts: 10, expiriesEach: 10, latencyMs: 20 });
   expect(figures).toMatchObject({ expiries: 100, rotations: 100, reuses: 0, requests: 100, generations: [11] });
   expect(Object.keys(figures.answers)).toEqual(["renewed"]);
-  expect(figures.auditRows).toBe(100);
+  expect(figures.auditedRotations).toBe(100);
 });
 
 test("T-12.12 a lease that its owner left behind ends, and another takes over", async () => {

@@ -12,7 +12,7 @@ export type RefreshFigures = {
   readonly requests: number;
   readonly answers: Readonly<Record<string, number>>;
   readonly longestMs: number;
-  readonly auditRows: number;
+  readonly auditedRotations: number;
   readonly generations: readonly number[];
 };
 
@@ -51,7 +51,9 @@ export async function runRefresh(run: Run): Promise<RefreshFigures> {
       for (const [kind, count] of Object.entries(said.tally)) answers[kind] = (answers[kind] ?? 0) + count;
       longestMs = Math.max(longestMs, said.longestMs);
     }
-    const rows = database.database.query<{ n: number }, []>("select count(*) as n from audit_entries").get();
+    const rows = database.database
+      .query<{ n: number }, []>("select count(*) as n from audit_entries where entry like '%OAU004I%'")
+      .get();
     return {
       expiries: run.accounts * run.expiriesEach,
       rotations: endpoint.counters.rotations,
@@ -59,7 +61,7 @@ export async function runRefresh(run: Run): Promise<RefreshFigures> {
       requests: endpoint.counters.requests,
       answers,
       longestMs,
-      auditRows: rows?.n ?? 0,
+      auditedRotations: rows?.n ?? 0,
       generations: [...new Set((await database.logins.list()).map(({ generation }) => generation))],
     };
   } finally {
