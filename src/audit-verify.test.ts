@@ -54,6 +54,7 @@ async function inGateway(act: (audit: RunningAudit) => Promise<void>): Promise<v
   });
   const log = createLog({
     level: "info",
+    format: "json",
     write: (line) => {
       logged += line;
     },

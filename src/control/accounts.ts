@@ -1,15 +1,15 @@
-import { type Account, type AccountId, accountId, type KnownModel } from "../domain/account/account.ts";
+import type { Account, AccountId, KnownModel } from "../domain/account/account.ts";
 import { type Pace, paceOf } from "../domain/ratelimit/pace.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import type { Secret } from "../kernel/secret.ts";
+import { auditOfAccount, storeAccountChanges, valuesOfAccount } from "./account-audit.ts";
 import { type AddAccountCommand, parseAccountDraft } from "./account-draft.ts";
 import { type AccountRoster, createAccountRoster, type UnusableAccount } from "./account-roster.ts";
-import { currentActor, SYSTEM } from "./acting.ts";
+import { SYSTEM } from "./acting.ts";
 import type { AuditAction } from "./audit-codes.ts";
-import type { AuditDraft, AuditedChanges } from "./audit-port.ts";
+import type { AuditedChanges } from "./audit-port.ts";
 import { isLabel } from "./name.ts";
 import type {
-  AccountChanges,
   AccountCondition,
   AccountStore,
   AccountWindow,
@@ -155,7 +155,7 @@ async function addAccount(
     generation: FIRST_GENERATION,
   };
   const inserted = await needs.changes.change(
-    { ...draftOf("ACC001", account), after: valuesOf(account) },
+    { ...auditOfAccount("ACC001", account), after: valuesOfAccount(account) },
     ({ accounts }) => accounts.insert(stored),
   );
   if (!inserted.ok) return err(nameTaken(account.name));
@@ -182,11 +182,11 @@ async function changeAccount(
   if (!found.ok) return found;
   const { isPaused } = change;
   const draft = {
-    ...draftOf(change.action, found.value),
+    ...auditOfAccount(change.action, found.value),
     before: { isPaused: found.value.isPaused },
     after: { isPaused },
   };
-  const isStored = await storeChanges(inside.needs, draft, { isPaused });
+  const isStored = await storeAccountChanges(inside.needs.changes, draft, { isPaused });
   const changed = isStored ? inside.roster.change(found.value.id, { isPaused }) : null;
   return changed === null ? err(notFound(change.doing, nameOrId)) : ok(report(inside, changed));
 }
@@ -195,7 +195,7 @@ async function removeAccount(inside: Inside, nameOrId: string): Promise<Result<A
   const found = find(inside, "remove account", nameOrId);
   if (!found.ok) return found;
   const { id } = found.value;
-  const draft = { ...draftOf("ACC004", found.value), before: valuesOf(found.value) };
+  const draft = { ...auditOfAccount("ACC004", found.value), before: valuesOfAccount(found.value) };
   const removed = await inside.needs.changes.change(draft, async ({ accounts }) =>
     (await accounts.remove(id)) ? ok(undefined) : err("account_not_found"),
   );
@@ -222,11 +222,11 @@ async function learnModels({ needs, roster }: Inside, account: Account, credenti
   if (!listed.ok || haveSameModels(listed.value, account.models)) return listed;
   const changes = { models: listed.value };
   const draft = {
-    ...draftOf("ACC006", account),
+    ...auditOfAccount("ACC006", account),
     before: { modelCount: account.models.length },
     after: { modelCount: listed.value.length },
   };
-  if (await storeChanges(needs, draft, changes)) roster.change(account.id, changes);
+  if (await storeAccountChanges(needs.changes, draft, changes)) roster.change(account.id, changes);
   return listed;
 }
 
@@ -235,30 +235,8 @@ function learnOrganization({ needs, roster }: Inside, id: AccountId, organizatio
   if (account === null || account.organization !== null || !isLabel(organization)) return;
   const changes = { learnedOrganization: organization };
   roster.change(id, changes);
-  const draft = { ...draftOf("ACC005", account), actor: SYSTEM, after: { organization } };
-  void storeChanges(needs, draft, changes).catch(needs.onUnstored);
-}
-
-/** False when the account is gone. */
-async function storeChanges(
-  { changes }: AccountServiceNeeds,
-  draft: AuditDraft,
-  stored: AccountChanges,
-): Promise<boolean> {
-  const id = accountId(draft.object.id);
-  const changed = await changes.change(draft, async ({ accounts }) =>
-    (await accounts.update(id, stored)) ? ok(undefined) : err("account_not_found"),
-  );
-  return changed.ok;
-}
-
-function draftOf(action: AuditAction, { id, name }: Account): AuditDraft {
-  return { code: `${action}I`, actor: currentActor(), object: { type: "account", id, name } };
-}
-
-function valuesOf(account: Account) {
-  const { provider, baseUrl, credentialKind, priority, weight, organization, workspace } = account;
-  return { provider, baseUrl, credentialKind, priority, weight, organization, workspace };
+  const draft = { ...auditOfAccount("ACC005", account), actor: SYSTEM, after: { organization } };
+  void storeAccountChanges(needs.changes, draft, changes).catch(needs.onUnstored);
 }
 
 function find({ roster }: Inside, doing: string, nameOrId: string): Result<Account, Refusal> {
