@@ -138,6 +138,7 @@ const PRECEDENCE = [
     fromEnv: 60_000,
     fromFile: 7_200_000,
   },
+  { env: "CLIENT_ID", key: "oauth.clientId", inEnv: "e", inFile: '"f"', fromEnv: "e", fromFile: "f" },
   { env: "RETRY_ATTEMPTS", key: "retry.attempts", inEnv: "5", inFile: "6", fromEnv: 5, fromFile: 6 },
   { env: "RETRY_DELAY_MS", key: "retry.delayMs", inEnv: "0", inFile: "7", fromEnv: 0, fromFile: 7 },
   { env: "RETRY_BACKOFF", key: "retry.backoff", inEnv: "1.5", inFile: "3", fromEnv: 1.5, fromFile: 3 },

@@ -318,6 +318,7 @@ describe("the door", () => {
     expect(Object.keys(document.paths).sort()).toEqual([
       "/api/accounts",
       "/api/accounts/{account}",
+      "/api/accounts/{account}/logins",
       "/api/accounts/{account}/pause",
       "/api/accounts/{account}/resume",
       "/api/accounts/{account}/test",
@@ -326,6 +327,8 @@ describe("the door", () => {
       "/api/doctor",
       "/api/keys",
       "/api/keys/{key}",
+      "/api/logins",
+      "/api/logins/finish",
       "/api/requests",
       "/api/requests/trace",
       "/api/requests/{id}",
