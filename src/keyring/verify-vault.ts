@@ -15,21 +15,30 @@ export async function verifyVault(needs: VaultNeeds): Promise<VaultVerification>
   const problems: SealProblem[] = [];
   let sealedCount = 0;
   for (const id of keyring.ring.differing(dataKeys)) {
-    problems.push(problemOf("data_keys", "wrapped", String(id), "the master key does not open it"));
+    problems.push({
+      table: "data_keys",
+      column: "wrapped",
+      rowId: String(id),
+      problem: "the master key does not open it",
+    });
   }
   const known = new Set(keyring.macs("apikey-pepper").map(({ version }) => version));
   for (const [version, uses] of await stored.pepperUses()) {
     if (known.has(version)) continue;
-    problems.push(
-      problemOf("client_keys", "hmac", `pepper ${version}`, `${uses} client keys need a pepper that is gone`),
-    );
+    problems.push({
+      table: "client_keys",
+      column: "hmac",
+      rowId: `pepper ${version}`,
+      problem: `${uses} client keys need a pepper that is gone`,
+    });
   }
   for (const column of stored.columns) {
     for await (const { rowId, generation, envelope } of valuesOf(column)) {
       sealedCount += 1;
       const address = { table: column.table, column: column.column, rowId, generation };
       const opened = keyring.open(column.purpose, address, envelope);
-      if (!opened.ok) problems.push(problemOf(column.table, column.column, rowId, inWords(opened.error)));
+      if (!opened.ok)
+        problems.push({ table: column.table, column: column.column, rowId, problem: inWords(opened.error) });
       if (sealedCount % ROWS_PER_TURN === 0) await Bun.sleep(0);
     }
   }
@@ -46,10 +55,6 @@ export async function verifyVault(needs: VaultNeeds): Promise<VaultVerification>
     problemCount: problems.length,
     problems: problems.slice(0, MAX_PROBLEMS),
   };
-}
-
-function problemOf(table: string, column: string, rowId: string, problem: string): SealProblem {
-  return { table, column, rowId, problem };
 }
 
 function inWords(problem: OpenProblem): string {
