@@ -94,7 +94,7 @@ export function createLogins(needs: Needs): RunningLogins {
     rules: {
       baseUrl: needs.baseUrlRule,
       endpoint: (text) => parseEndpointUrl(text, config.upstream),
-      defaultClientId: config.oauth.clientId,
+      defaultClientId: config.oauth.clientId === "none" ? "" : config.oauth.clientId,
     },
     clock,
     newAccountId: () => accountId(Bun.randomUUIDv7()),

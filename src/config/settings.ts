@@ -116,9 +116,9 @@ export const SETTINGS = {
   oauth: {
     clientId: text({
       env: "CLIENT_ID",
-      fallback: "",
-      pattern: /^[\x21-\x7e]{0,256}$/u,
-      shape: "the client id that you registered with the provider, without spaces",
+      fallback: "none",
+      pattern: /^[\x21-\x7e]{1,256}$/u,
+      shape: "the client id that you registered with the provider, without spaces, or none",
       help: "the client id of account add --oauth where none is given",
     }),
     renewAtShare: decimal({
