@@ -8,8 +8,11 @@ import { syncDirectory, writePrivately } from "./private-file.ts";
 /** Where the next start looks for the master key, and how a rotation puts another one there. */
 export type MasterKeyPlace = {
   readonly kind: MasterKeyKind;
-  /** Reads the key of a rotation, and lays it beside the old one where the gateway owns the place. */
-  prepare(keyFile: string): MasterKey;
+  /**
+   * Reads the key of a rotation, and lays it beside the one in use where the gateway owns the place.
+   * @param currentKekId The key that wraps the stored data keys now.
+   */
+  prepare(keyFile: string, currentKekId: string): MasterKey;
   /** The stored data keys are wrapped by the prepared key: it takes the old one's place. */
   settle(): void;
   /** What the operator must do before the next start; null when nothing. */
@@ -23,8 +26,10 @@ export type MasterKeyPlace = {
 export function filePlace(path: string): MasterKeyPlace {
   return {
     kind: "file",
-    prepare(keyFile) {
+    prepare(keyFile, currentKekId) {
       const bytes = readMasterKeyFile(keyFile, false);
+      // A rotation before may have ended half-way: what lies beside can be the only copy of the key in use.
+      loadFromPlace(path, currentKekId).erase();
       writePrivately(nextOf(path), bytes);
       return masterKeyFromBytes(bytes);
     },

@@ -2,7 +2,7 @@ import { currentActor } from "../control/acting.ts";
 import type { AuditDraft, AuditedChanges } from "../control/audit-port.ts";
 import { type Refusal, refusal } from "../control/refusal.ts";
 import type { DataKeyReport, RotatedMasterKey, VaultService, VaultStatus } from "../control/vault.ts";
-import type { DataKeyPurpose, DataKeyStore, VaultStore } from "../control/vault-ports.ts";
+import type { DataKeyPurpose, DataKeyStore, VaultStore, WrappedDataKey } from "../control/vault-ports.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import type { EpochMs } from "../kernel/time.ts";
 import type { Keyring } from "./keyring.ts";
@@ -82,11 +82,7 @@ async function rotateDataKey(needs: VaultNeeds, purpose: DataKeyPurpose): Promis
     after: { dataKeyId: drawn.open.id },
   };
   await needs.audit.change(draft, async ({ dataKeys }) => {
-    const stored = await dataKeys.list();
-    // A key under another master key would make the next start impossible.
-    if (stored.some(({ kekId }) => kekId !== ring.masterKeyId())) {
-      throw new Error("Cannot store a data key: another master key wraps the stored ones; restart the gateway");
-    }
+    requireOwnWrapping(await dataKeys.list(), ring.masterKeyId());
     await dataKeys.demote(before.id);
     await dataKeys.insert([drawn.stored]);
   });
@@ -97,6 +93,7 @@ async function rotateDataKey(needs: VaultNeeds, purpose: DataKeyPurpose): Promis
 async function rotateMasterKey(needs: VaultNeeds, keyFile: string): Promise<Result<RotatedMasterKey, Refusal>> {
   const { keyring, place } = needs;
   const { ring } = keyring;
+  requireOwnWrapping(await needs.dataKeys.list(), ring.masterKeyId());
   const prepared = prepare(place, keyFile, ring.masterKeyId());
   if (!prepared.ok) return prepared;
   const next = prepared.value;
@@ -120,9 +117,15 @@ async function rotateMasterKey(needs: VaultNeeds, keyFile: string): Promise<Resu
   return ok({ masterKeyId: next.id, previousMasterKeyId, nextStep: place.nextStep });
 }
 
+/** @throws Error when a commit went through that looked as if it had failed: keys under two master keys could not start. */
+function requireOwnWrapping(stored: readonly WrappedDataKey[], masterKeyId: string): void {
+  if (stored.every(({ kekId }) => kekId === masterKeyId)) return;
+  throw new Error("Cannot change the keys: another master key wraps the stored ones; restart the gateway");
+}
+
 function prepare(place: MasterKeyPlace, keyFile: string, currentId: string): Result<MasterKey, Refusal> {
   try {
-    const next = place.prepare(keyFile);
+    const next = place.prepare(keyFile, currentId);
     if (next.id !== currentId) return ok(next);
     next.erase();
     return err(refusal("master_key_refused", "Cannot rotate the master key: the file holds the key that is in use"));

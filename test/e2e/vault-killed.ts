@@ -39,8 +39,8 @@ function dying(needs: VaultNeeds): VaultNeeds {
     },
     place: {
       ...place,
-      prepare(file) {
-        const prepared = place.prepare(file);
+      prepare(file, currentKekId) {
+        const prepared = place.prepare(file, currentKekId);
         step();
         return prepared;
       },

@@ -143,6 +143,39 @@ test("a new master key that is unfit is refused and changes nothing", async () =
   await world.close();
 });
 
+test("T-11.02 a new master key that could not be put in its place is not overwritten by the next one", async () => {
+  const dataDir = freshDirectory();
+  let isFull = true;
+  const world = await openVaultWorld(dataDir, (needs) => ({
+    ...needs,
+    place: {
+      ...needs.place,
+      settle() {
+        if (isFull) throw new Error("the disk refuses");
+        needs.place.settle();
+      },
+    },
+    audit: {
+      note: needs.audit.note,
+      change: (draft, work) =>
+        isFull ? needs.audit.change(draft, work) : Promise.reject(new Error("the disk is full")),
+    },
+  }));
+  await addAccounts(world, 2);
+  newKey(world.newKeyFile);
+  // The data keys are wrapped by it, and it lies beside the old one.
+  await expect(world.vault.rotateMasterKey(world.newKeyFile)).rejects.toThrow("the disk refuses");
+  isFull = false;
+  newKey(world.newKeyFile);
+  // The next one is laid beside, and the data keys are not wrapped by it.
+  await expect(world.vault.rotateMasterKey(world.newKeyFile)).rejects.toThrow("the disk is full");
+  await world.close();
+
+  const again = await openVaultWorld(dataDir);
+  expect(await openCredentials(again)).toEqual(expected(2));
+  await again.close();
+});
+
 test("T-11.02 T-11.03 kill -9 at 40 steps of rotating everything loses no account and no client key", async () => {
   const dataDir = freshDirectory();
   const first = await openVaultWorld(dataDir);
