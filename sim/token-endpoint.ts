@@ -51,6 +51,8 @@ export interface SimulatedTokenEndpoint {
   issue(): { readonly accessToken: string; readonly refreshToken: string };
   /** The next requests fail so, one each. */
   fail(...faults: TokenFault[]): void;
+  /** Would this refresh token be taken just now? */
+  isCurrent(refreshToken: string): boolean;
   /** Revokes every family. */
   revokeAll(): void;
   stop(): Promise<void>;
@@ -101,6 +103,7 @@ export async function startTokenEndpoint(options: TokenEndpointOptions): Promise
     approve: (url) => book.approve(new URL(url).searchParams),
     issue: book.issue,
     fail: (...more) => void faults.push(...more),
+    isCurrent: book.isCurrent,
     revokeAll: book.revokeAll,
     stop: () =>
       new Promise((resolve) => {
@@ -213,6 +216,10 @@ function createTokenBook(options: TokenEndpointOptions, counters: TokenCounters)
     issue() {
       const family = newFamily();
       return { accessToken: family.accessToken, refreshToken: family.current };
+    },
+    isCurrent(token: string) {
+      const family = familyOf.get(token);
+      return family !== undefined && !family.isRevoked && family.current === token;
     },
     revokeAll: () => families.forEach(revoke),
     grant(form: URLSearchParams): Outcome {

@@ -10,6 +10,7 @@ import { epochMs } from "../../src/kernel/time.ts";
 import { createTokenEndpoint } from "../../src/upstream/token-endpoint.ts";
 import { createUpstream, type UpstreamClient } from "../../src/upstream/upstream.ts";
 import { insertLogin, type LoginDatabase, openLoginDatabase, refresherOver } from "./login-database.ts";
+import { runRefreshKills } from "./refresh-kill.ts";
 import { runRefresh } from "./refresh-run.ts";
 
 setDefaultTimeout(60_000);
@@ -60,6 +61,11 @@ test("T-12.11 100 expiries with 8 refreshers in 2 processes: one rotation each, 
   expect(figures).toMatchObject({ expiries: 100, rotations: 100, reuses: 0, requests: 100, generations: [11] });
   expect(Object.keys(figures.answers)).toEqual(["renewed"]);
   expect(figures.auditedRotations).toBe(100);
+});
+
+test("T-12.13 kill -9 in the middle leaves a whole login, with tokens that work or were lost on the way", async () => {
+  const figures = await runRefreshKills(5);
+  expect(figures).toMatchObject({ kills: 5, broken: 0 });
 });
 
 test("T-12.12 a lease that its owner left behind ends, and another takes over", async () => {

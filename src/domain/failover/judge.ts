@@ -1,3 +1,4 @@
+// Longer than 300 lines: one table, design.md section 6 row by row, which is read as a whole.
 import { assertNever } from "../../kernel/result.ts";
 import { after, type DurationMs, durationMs, type EpochMs } from "../../kernel/time.ts";
 import { type Account, limitGroupOf, type ModelClass } from "../account/account.ts";
