@@ -1,6 +1,6 @@
 import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { OPERATOR } from "../../control/acting.ts";
@@ -177,4 +177,19 @@ test("many changes at once are gapless", async () => {
   const found = await entries();
   expect(found.map(({ seq }) => seq)).toEqual(Array.from({ length: 50 }, (_, at) => at + 1));
   expect(found.filter(({ code }) => code === "CFG001E")).toHaveLength(10);
+});
+
+test("a file that is moved in the middle of a change leaves no transaction open", async () => {
+  const changes = openChanges();
+  const path = join(directory, "gateway.db");
+  const moved = changes.change(DRAFT, async ({ settings }) => {
+    await settings.set("a", "1");
+    renameSync(path, `${path}.away`);
+  });
+  await expect(moved).rejects.toBeInstanceOf(StoreUnavailable);
+  renameSync(`${path}.away`, path);
+  expect(await storage.settings.get("a")).toBeNull();
+  await changes.change(DRAFT, ({ settings }) => settings.set("a", "2"));
+  expect(await storage.settings.get("a")).toBe("2");
+  expect(await entries()).toMatchObject([{ seq: 1, code: "CFG001I" }]);
 });

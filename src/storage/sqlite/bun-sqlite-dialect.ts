@@ -31,9 +31,9 @@ class TransactionalSqliteAdapter extends SqliteAdapter {
  * A dialect from a connection: the queries of Kysely, run by whoever owns the database. The owner closes it as well,
  * since Kysely's destroy does nothing when no query was ever run.
  */
-export function sqliteDialect(connection: DatabaseConnection): Dialect {
+export function sqliteDialect(connection: DatabaseConnection, rollback?: () => void): Dialect {
   return {
-    createDriver: () => driverOf(connection),
+    createDriver: () => driverOf(connection, rollback),
     createQueryCompiler: () => new SqliteQueryCompiler(),
     createAdapter: () => new TransactionalSqliteAdapter(),
     createIntrospector: (db) => new SqliteIntrospector(db),
@@ -42,10 +42,14 @@ export function sqliteDialect(connection: DatabaseConnection): Dialect {
 
 /** Its queries throw StoreUnavailable when the file is locked, full, read-only, moved or removed. */
 export function bunSqliteDialect(database: Database): Dialect {
-  return sqliteDialect(connectionTo(database));
+  return sqliteDialect(connectionTo(database), () => {
+    // The engine has undone it already when the disk was full or failed: an error here would hide that one. And a file
+    // that was moved must not leave the transaction open.
+    if (database.inTransaction) database.run("rollback");
+  });
 }
 
-function driverOf(connection: DatabaseConnection): Driver {
+function driverOf(connection: DatabaseConnection, rollback?: () => void): Driver {
   const run = async (sql: string): Promise<void> => {
     await connection.executeQuery(CompiledQuery.raw(sql));
   };
@@ -56,7 +60,7 @@ function driverOf(connection: DatabaseConnection): Driver {
     // Immediate: the lock is taken where waiting for it is safe, never half-way.
     beginTransaction: () => run("begin immediate"),
     commitTransaction: () => run("commit"),
-    rollbackTransaction: () => run("rollback"),
+    rollbackTransaction: async () => (rollback === undefined ? run("rollback") : rollback()),
     releaseConnection: async () => undefined,
     destroy: async () => undefined,
   };
