@@ -148,6 +148,58 @@ describe("a login", () => {
   });
 });
 
+/** A person at the CLI: reads the address from its stderr, logs in, and answers as `answer` does. */
+async function logInByCli(args: readonly string[], answer: (child: Typing, redirect: string) => Promise<void> | void) {
+  const main = join(import.meta.dir, "..", "..", "src", "main.ts");
+  const env = { PATH: process.env["PATH"] ?? "", HOME: gateway.dataDir, BETTER_CCFLARE_DATA_DIR: gateway.dataDir };
+  const stdio = { stdin: "pipe", stdout: "pipe", stderr: "pipe" } as const;
+  const child = Bun.spawn([process.execPath, main, ...args], { env, ...stdio });
+  const decoder = new TextDecoder();
+  let said = "";
+  let isAnswered = false;
+  for await (const chunk of child.stderr) {
+    said += decoder.decode(chunk, { stream: true });
+    const url = /^ {2}(http:\S+)\n/m.exec(said)?.[1];
+    if (url === undefined || isAnswered) continue;
+    isAnswered = true;
+    const { code, state, redirectUri } = endpoint.approve(url);
+    await answer(child.stdin, `${redirectUri ?? "https://idp.example/shown"}?code=${code}&state=${state}`);
+  }
+  return { code: await child.exited, stdout: await new Response(child.stdout).text(), said };
+}
+
+type Typing = { write(text: string): unknown; end(): unknown };
+
+describe("a person at the CLI", () => {
+  const add = (name: string, ...more: readonly string[]) => {
+    const urls = ["--authorize-url", endpoint.authorizeUrl, "--token-url", endpoint.url, "--base-url", simulator.url];
+    return ["account", "add", name, "--oauth", ...urls, "--scope", "inference", "--accept-terms", ...more];
+  };
+
+  test("pastes the address that the browser was led to", async () => {
+    const { code, stdout } = await logInByCli(add("pasted"), (stdin, redirect) => {
+      stdin.write(`${redirect}\n`);
+      stdin.end();
+    });
+    expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringMatching(/^Logged in account "pasted"/) });
+  });
+
+  test("has nothing to paste when the browser comes back to 127.0.0.1", async () => {
+    const { code, stdout } = await logInByCli(add("looped", "--loopback"), async (_stdin, redirect) => {
+      expect((await fetch(redirect)).status).toBe(200);
+    });
+    expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringMatching(/^Logged in account "looped"/) });
+  });
+
+  test("logs an account in again", async () => {
+    const { code } = await logInByCli(["account", "reauth", "looped", "--loopback"], async (_stdin, redirect) => {
+      await fetch(redirect);
+    });
+    expect(code).toBe(0);
+    for (const name of ["pasted", "looped"]) await gateway.cli(["account", "remove", name, "--yes"]);
+  });
+});
+
 describe("a token", () => {
   test("T-12.18 that upstream refuses before its time is renewed, and the request succeeds", async () => {
     const rotations = endpoint.counters.rotations;
