@@ -21,7 +21,7 @@ export const TIME_CONFIG = {
     totalMs: 1_500,
     pingAfterMs: 300,
   },
-  queue: { maxWaitMs: 3_000, maxWaiting: 100 },
+  queue: { maxWaitMs: 6_000, maxWaiting: 100 },
 } as const;
 
 const TEXT = "A sentence long enough for a few deltas, and for an estimate of its tokens. ".repeat(4);
@@ -37,6 +37,7 @@ function stream(rest: Partial<StreamStep> = {}): Step {
 const SILENCE: Step = { kind: "silence" };
 const ONE_SECOND: Step = { kind: "status", status: 429, headers: { "retry-after": "1" } };
 const THREE_SECONDS: Step = { kind: "status", status: 429, headers: { "retry-after": "3" } };
+const FIVE_SECONDS: Step = { kind: "status", status: 429, headers: { "retry-after": "5" } };
 
 function withPings(ask: Ask, ownPings: NonNullable<Ask["client"]["ownPings"]>): Ask {
   return { ...ask, client: { ...ask.client, ownPings } };
@@ -117,19 +118,24 @@ export const TIME_ROWS: readonly FaultRow[] = [
     asks: [withPings(servedStream(), "none")],
   },
   {
-    name: "429 for a second on the only account, then another request",
+    name: "429 for a second on the only account: it is waited for",
     accounts: [{ steps: [ONE_SECOND] }],
-    asks: [relayed(429, "rate_limit_error"), queued(served(), [500, 1_500])],
+    asks: [queued(served({ attempts: 2 }), [500, 1_500])],
   },
   {
-    name: "429 for one second and for three on two accounts, then another request",
+    name: "429 for five seconds on the only account, then another request",
+    accounts: [{ steps: [FIVE_SECONDS] }],
+    asks: [relayed(429, "rate_limit_error"), queued(served(), [4_000, 5_900])],
+  },
+  {
+    name: "429 for one second and for three on two accounts: the shorter one is waited for",
     accounts: [{ steps: [THREE_SECONDS] }, { steps: [ONE_SECOND] }],
-    asks: [relayed(429, "rate_limit_error", { by: 1, attempts: 2 }), queued(served({ by: 1 }), [500, 1_500])],
+    asks: [queued(served({ by: 1, attempts: 3 }), [500, 1_500])],
     after: [{ state: "limited", forSeconds: [0, 3] }, { state: "ready" }],
   },
   {
     name: "the client leaves while it waits in the queue",
-    accounts: [{ steps: [THREE_SECONDS] }],
+    accounts: [{ steps: [FIVE_SECONDS] }],
     asks: [
       relayed(429, "rate_limit_error"),
       {
@@ -142,11 +148,11 @@ export const TIME_ROWS: readonly FaultRow[] = [
           account: null,
           errorType: null,
           usage: "none",
-          queuedMs: [1, 2_900],
+          queuedMs: [1, 4_900],
         },
       },
     ],
-    after: [{ state: "limited", forSeconds: [0, 3] }],
+    after: [{ state: "limited", forSeconds: [0, 5] }],
   },
   {
     name: "the client leaves before the headers",

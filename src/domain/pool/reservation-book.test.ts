@@ -107,6 +107,39 @@ describe("headroom of token buckets", () => {
     expect(headroom(book, limits, 1_200).fullUntilMs).toBeNull();
   });
 
+  describe("an end that says what the request came to", () => {
+    const tokens = windowOf({ name: "output-tokens", limit: 10_000, remaining: 8_000, resetAtMs: at(60_000) });
+    const expected = { inputTokens: 0, outputTokens: 4_000 };
+
+    test("gives back what was not taken, once", () => {
+      const book = createReservationBook();
+      const limits = seen([tokens]);
+      const [reservation] = start(book, 0, { demand: expected });
+      expect(headroom(book, limits, 0).usedRatio).toBeCloseTo(0.6);
+      if (reservation !== undefined) book.end(reservation, { inputTokens: 0, outputTokens: 1_000 });
+      expect(headroom(book, limits, 0).usedRatio).toBeCloseTo(0.3);
+      if (reservation !== undefined) book.end(reservation, nothing);
+      expect(headroom(book, limits, 0).usedRatio).toBeCloseTo(0.3);
+    });
+
+    test("takes more when it was more", () => {
+      const book = createReservationBook();
+      const [reservation] = start(book, 0, { demand: expected });
+      headroom(book, seen([tokens]), 0);
+      if (reservation !== undefined) book.end(reservation, { inputTokens: 0, outputTokens: 6_000 });
+      expect(headroom(book, seen([tokens]), 0).usedRatio).toBeCloseTo(0.8);
+    });
+
+    test("changes nothing once the provider has counted it", () => {
+      const book = createReservationBook();
+      const [reservation] = start(book, 0, { demand: expected });
+      const newer = seen([{ ...tokens, remaining: 4_000 }], 1_000);
+      expect(headroom(book, newer, 1_000).usedRatio).toBeCloseTo(0.6);
+      if (reservation !== undefined) book.end(reservation, nothing);
+      expect(headroom(book, newer, 1_000).usedRatio).toBeCloseTo(0.6);
+    });
+  });
+
   test("newer windows have counted what was started before them", () => {
     const book = createReservationBook();
     start(book, 0, { times: 40 });

@@ -1,7 +1,6 @@
 import type { EpochMs } from "../../kernel/time.ts";
 import type { AccountId, LimitGroup, ModelClass } from "../account/account.ts";
-import type { LimitWindowFact } from "../ratelimit/limit-facts.ts";
-import { isHardStatus } from "../ratelimit/limit-meaning.ts";
+import { addBuckets, addFull, addPlan, type Headroom, headroomOf, newSum } from "./headroom.ts";
 import type { SeenLimits } from "./limit-windows.ts";
 import {
   correctStart,
@@ -12,7 +11,7 @@ import {
   type StartCell,
 } from "./recent-starts.ts";
 import { countStart, createStartRamp, RAMP_MS, rampOpensAt, type StartRamp } from "./start-ramp.ts";
-import { bucketOf, draw, levelAt, roomAt, type StartedAmount, type TokenBucket } from "./token-bucket.ts";
+import { bucketOf, draw, type StartedAmount, type TokenBucket } from "./token-bucket.ts";
 
 /** What a request is expected to take from the limits. */
 export type Demand = { readonly inputTokens: number; readonly outputTokens: number };
@@ -23,15 +22,6 @@ type StartSubject = {
   readonly modelClass: ModelClass;
 };
 type HeadroomSubject = Pick<StartSubject, "limitGroup" | "modelClass">;
-
-export type Headroom = {
-  /** Of the tightest window, 0..1, with what was started since it was seen. */
-  readonly usedRatio: number;
-  /** When there is room for the demand; null when there is now. */
-  readonly fullUntilMs: EpochMs | null;
-  /** The window that is full, else the tightest one, or "ramp"; null when nothing is known. */
-  readonly cause: string | null;
-};
 
 /** One limit group with one model class. */
 type Slot = {
@@ -163,15 +153,6 @@ function end(reservation: Reservation, took: Demand | null): void {
   if (correctStart(slot.starts, cell, more) && slot.buckets !== null) drawAll(slot.buckets, more, cell.lastMs);
 }
 
-/** What the windows add up to so far. */
-type Sum = {
-  usedRatio: number;
-  tightest: string | null;
-  fullUntilMs: EpochMs | null;
-  full: string | null;
-  readonly nowMs: EpochMs;
-};
-
 // hot path
 function headroom(
   book: Book,
@@ -179,7 +160,7 @@ function headroom(
   need: { limits: SeenLimits | null; demand: Demand; nowMs: EpochMs },
 ): Headroom {
   const { limits, demand, nowMs } = need;
-  const sum: Sum = { usedRatio: 0, tightest: null, fullUntilMs: null, full: null, nowMs };
+  const sum = newSum(nowMs);
   const slot = limits === null ? findSlot(book, on) : slotOf(book, on, nowMs);
   if (slot !== undefined) {
     if (limits === null) {
@@ -191,7 +172,7 @@ function headroom(
     }
     if (isRamping(book, on.modelClass, nowMs)) addFull(sum, "ramp", rampOpensAt(slot.ramp, nowMs));
   }
-  return { usedRatio: Math.min(1, sum.usedRatio), fullUntilMs: sum.fullUntilMs, cause: sum.full ?? sum.tightest };
+  return headroomOf(sum);
 }
 
 /** Windows that were seen at another time make new buckets, and have counted what was started before. */
@@ -206,36 +187,6 @@ function noteSeen(slot: Slot, limits: SeenLimits): void {
     if (bucket !== null) slot.buckets.push(bucket);
   }
   for (const cell of slot.starts.cells) drawAll(slot.buckets, cell, cell.lastMs);
-}
-
-function addPlan(sum: Sum, windows: readonly LimitWindowFact[], uncountedRatio: number): void {
-  for (const window of windows) {
-    if (!window.isPlan || (window.usedRatio === null && window.status === null)) continue;
-    const isOver = window.resetAtMs !== null && window.resetAtMs <= sum.nowMs;
-    const saidRatio = isHardStatus(window.status) ? 1 : (window.usedRatio ?? 0);
-    addRatio(sum, window.name, (isOver ? 0 : saidRatio) + uncountedRatio);
-  }
-}
-
-function addBuckets(sum: Sum, buckets: readonly TokenBucket[], demand: Demand): void {
-  for (const bucket of buckets) {
-    const { name, limit } = bucket;
-    addRatio(sum, name, limit === 0 ? 1 : 1 - levelAt(bucket, sum.nowMs) / limit);
-    addFull(sum, name, roomAt(bucket, demand, sum.nowMs));
-  }
-}
-
-function addRatio(sum: Sum, name: string, usedRatio: number): void {
-  if (sum.tightest !== null && usedRatio <= sum.usedRatio) return;
-  sum.usedRatio = usedRatio;
-  sum.tightest = name;
-}
-
-/** All of them must have room. */
-function addFull(sum: Sum, name: string, untilMs: EpochMs | null): void {
-  if (untilMs === null || (sum.fullUntilMs !== null && untilMs <= sum.fullUntilMs)) return;
-  sum.fullUntilMs = untilMs;
-  sum.full = name;
 }
 
 /** Also while the clock is a little behind the switch. */

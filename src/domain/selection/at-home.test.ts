@@ -215,6 +215,36 @@ describe("leaves home", () => {
     expect(told(scene.choose({ conversation: talk, tried: others }))).toBe("home other1");
   });
 
+  describe("whose upstream has just failed it", () => {
+    const sibling = account("sibling");
+    const far = account("zz-far", { baseUrl: "https://other.example.com" });
+    const down = originDown(a).slice(0, 1);
+    const tried = new Set([a.id]);
+
+    test("for another upstream before the next account behind the same one", () => {
+      const scene = sceneWith([a, sibling, far], home(a));
+      scene.learn(down);
+      expect(told(scene.choose({ conversation: talk, tried }))).toBe("spill zz-far");
+    });
+
+    test("for its sibling when the failure is old, or nobody is elsewhere", () => {
+      const scene = sceneWith([a, sibling, far], home(a));
+      scene.learn(down);
+      scene.seconds = 11;
+      expect(told(scene.choose({ conversation: talk, tried }))).toBe("spill sibling");
+      const alone = sceneWith([a, sibling], home(a));
+      alone.learn(down);
+      expect(told(alone.choose({ conversation: talk, tried }))).toBe("spill sibling");
+    });
+  });
+
+  test("keeps its home when a subagent's short prompt was served, and does not take that for its own", () => {
+    const scene = sceneWith([a, b], home(a));
+    const { ticket } = scene.start({ conversation: talk, isSubagent: true });
+    scene.selector.settle(ticket, ended("served", usage({ cacheWrite5mTokens: 3_000 })), at(1));
+    expect(scene.books.homes.find(talk, at(1))?.prefixTokens).toBe(60_000);
+  });
+
   describe("for a better tier that has room again", () => {
     const spare = account("spare", { priority: 200 });
 
