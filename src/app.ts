@@ -219,7 +219,10 @@ type Services = {
   readonly logins: LoginService;
 };
 
-function adminApp({ audit, ledger, storage, log, vault }: Parts, { plane, accounts, keys, selection, logins }: Services) {
+function adminApp(
+  { audit, ledger, storage, log, vault }: Parts,
+  { plane, accounts, keys, selection, logins }: Services,
+) {
   const names = { accounts: accounts.snapshot, keyName: keys.nameOf };
   const reader = freshReader(storage.requests, ledger);
   return createAdminApp({

@@ -1,3 +1,4 @@
+// Longer than 600 lines: one table of settings and what each refuses, read together.
 import { describe, expect, test } from "bun:test";
 import { resolve } from "node:path";
 import type { Result } from "../kernel/result.ts";

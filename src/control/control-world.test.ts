@@ -187,7 +187,18 @@ export async function createControlWorld(given?: Stores) {
   const noLogin = async () => err(refusal("login_unknown", "Cannot log in: this world has no logins"));
   const logins: LoginService = { begin: noLogin, beginAgain: noLogin, finish: noLogin };
   const stores = { accountStore, keyStore, ledger };
-  const services = { vault: vaultService, accounts, keys, logins, requests, stats, explanations, trace, selection, inspector };
+  const services = {
+    vault: vaultService,
+    accounts,
+    keys,
+    logins,
+    requests,
+    stats,
+    explanations,
+    trace,
+    selection,
+    inspector,
+  };
   return {
     ...services,
     stores,

@@ -1,13 +1,13 @@
 import type { Migration } from "kysely/migration";
 import { initialSchema } from "./0001-initial.ts";
 import { poolSchema } from "./0002-pool.ts";
-import { oauthSchema } from "./0004-oauth.ts";
-import { auditSchema } from "./0005-audit.ts";
+import { oauthSchema } from "./0003-oauth.ts";
+import { auditSchema } from "./0004-audit.ts";
 
 /** Forward only, in the order of the names. An object, not a folder: a compiled binary has no folder to read. */
 export const allMigrations: Readonly<Record<string, Migration>> = {
   "0001-initial": { up: initialSchema },
   "0002-pool": { up: poolSchema },
-  "0004-oauth": { up: oauthSchema },
-  "0005-audit": { up: auditSchema },
+  "0003-oauth": { up: oauthSchema },
+  "0004-audit": { up: auditSchema },
 };
