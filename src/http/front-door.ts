@@ -2,7 +2,7 @@ import type { Answer, Call } from "../gateway/call.ts";
 import { type Refusal, refusalAnswer } from "../gateway/refusal.ts";
 
 export type FrontDoorOptions = {
-  /** Where we listen; both give a Host that is always allowed. */
+  /** Where we listen; a Host of that name is always allowed, with this port or without any. */
   readonly host: string;
   readonly port: number;
   /** Further values of Host, exactly as clients send them, e.g. "gateway.example" or "gateway.example:8443". */
@@ -20,9 +20,6 @@ export interface FrontDoor {
 }
 
 const LOOPBACK_NAMES = ["localhost", "127.0.0.1", "[::1]"];
-/** The ports that clients leave out of Host. */
-const UNNAMED_PORTS: ReadonlySet<number> = new Set([80, 443]);
-
 const NO_HOST: Refusal = {
   code: "GW_BAD_REQUEST",
   message: "Cannot serve the request: it has no Host",
@@ -80,6 +77,7 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
 
 function hostsOf({ host, port, allowedHosts }: FrontDoorOptions): readonly string[] {
   const names = [...LOOPBACK_NAMES, (host.includes(":") ? `[${host}]` : host).toLowerCase()];
-  const own = names.flatMap((name) => (UNNAMED_PORTS.has(port) ? [name, `${name}:${port}`] : [`${name}:${port}`]));
+  // Simple clients leave the port out, whatever it is; a page whose name was bound to this machine anew cannot.
+  const own = names.flatMap((name) => [name, `${name}:${port}`]);
   return [...own, ...allowedHosts.map((name) => name.toLowerCase())];
 }
