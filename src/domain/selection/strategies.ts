@@ -36,7 +36,7 @@ export function compareStandings(left: Standing, right: Standing, strategy: Stra
     difference(score(left), score(right)) ||
     left.usedRatio - right.usedRatio ||
     left.inFlight - right.inFlight ||
-    turn(left, right) ||
+    turnOf(left) - turnOf(right) ||
     left.entry.position - right.entry.position
   );
 }
@@ -46,9 +46,12 @@ export function hasRoom({ rank }: Standing): boolean {
   return rank !== "probe" && rank !== "full";
 }
 
-/** Accounts of which no limit is known take turns. Those of one organization need not: they have one limit, not two. */
-function turn(left: Standing, right: Standing): number {
-  return left.cause === null && right.cause === null ? left.startedShare - right.startedShare : 0;
+/**
+ * Accounts of which no limit is known take turns; those of one organization need not: they have one limit, not two. A
+ * number of each standing alone, since an order must not depend on who is compared with whom.
+ */
+function turnOf({ cause, startedShare }: Standing): number {
+  return cause === null ? startedShare : 0;
 }
 
 /** Infinity minus infinity would be no number. */
