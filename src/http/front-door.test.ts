@@ -29,7 +29,7 @@ function headerOf(answer: Answer | null, name: string): string | null {
 const PATHS = ["/", "/healthz", "/readyz", "/metrics", "/v1/messages", "/v1/models", "/v1/files", "/static/app.js"];
 
 describe("Host", () => {
-  test.each(["localhost", "localhost:8080", "127.0.0.1:8080", "[::1]:8080", "LocalHost:8080"])(
+  test.each(["localhost", "localhost:8081", "localhost:8080", "127.0.0.1:8080", "[::1]:8080", "LocalHost:8080"])(
     "%s may call",
     (host) => {
       expect(doorOf().answerFor(callOf([["Host", host]]))).toBeNull();
@@ -38,7 +38,6 @@ describe("Host", () => {
 
   test.each([
     "evil.test:8080",
-    "localhost:8081",
     "localhost.:8080",
     "localhost.evil:8080",
     "127.0.0.1.nip.io:8080",

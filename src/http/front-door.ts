@@ -55,7 +55,7 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
     answerFor(call) {
       const host = call.header("host");
       if (host === null) return refusalAnswer(NO_HOST, call.id);
-      if (!hosts.has(host) && !hosts.has(host.toLowerCase())) return refusalAnswer(OTHER_HOST, call.id);
+      if (!hosts.has(host) && !isOurs(hosts, host.toLowerCase())) return refusalAnswer(OTHER_HOST, call.id);
       const origin = call.header("origin");
       if (origin === null) {
         const site = call.header("sec-fetch-site");
@@ -73,6 +73,11 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
         : { ...answer, headers: [...answer.headers, ["access-control-allow-origin", origin], ["vary", "Origin"]] };
     },
   };
+}
+
+/** A forwarded port is another one than ours; a page whose name was bound to this machine anew has another name. */
+function isOurs(hosts: ReadonlySet<string>, host: string): boolean {
+  return hosts.has(host) || hosts.has(host.replace(/:\d{1,5}$/, ""));
 }
 
 function hostsOf({ host, port, allowedHosts }: FrontDoorOptions): readonly string[] {
