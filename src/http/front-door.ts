@@ -48,14 +48,15 @@ const PREFLIGHT_HEADERS = [
 ] as const;
 
 export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
-  const hosts = new Set(hostsOf(options));
+  const own = new Set(ownNames(options));
+  const hosts = new Set([...own, ...options.allowedHosts, ...options.allowedHosts.map((name) => name.toLowerCase())]);
   const origins = new Set(options.allowedOrigins);
   return {
     // hot path
     answerFor(call) {
       const host = call.header("host");
       if (host === null) return refusalAnswer(NO_HOST, call.id);
-      if (!hosts.has(host) && !isOurs(hosts, host.toLowerCase())) return refusalAnswer(OTHER_HOST, call.id);
+      if (!hosts.has(host) && !isOwn(own, host.toLowerCase())) return refusalAnswer(OTHER_HOST, call.id);
       const origin = call.header("origin");
       if (origin === null) {
         const site = call.header("sec-fetch-site");
@@ -76,13 +77,10 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
 }
 
 /** A forwarded port is another one than ours; a page whose name was bound to this machine anew has another name. */
-function isOurs(hosts: ReadonlySet<string>, host: string): boolean {
-  return hosts.has(host) || hosts.has(host.replace(/:\d{1,5}$/, ""));
+function isOwn(own: ReadonlySet<string>, host: string): boolean {
+  return own.has(host.replace(/:\d{1,5}$/, ""));
 }
 
-function hostsOf({ host, port, allowedHosts }: FrontDoorOptions): readonly string[] {
-  const names = [...LOOPBACK_NAMES, (host.includes(":") ? `[${host}]` : host).toLowerCase()];
-  // Simple clients leave the port out, whatever it is; a page whose name was bound to this machine anew cannot.
-  const own = names.flatMap((name) => [name, `${name}:${port}`]);
-  return [...own, ...allowedHosts.map((name) => name.toLowerCase())];
+function ownNames({ host }: FrontDoorOptions): readonly string[] {
+  return [...LOOPBACK_NAMES, (host.includes(":") ? `[${host}]` : host).toLowerCase()];
 }
