@@ -34,6 +34,8 @@ export type Call = {
   /** Aborts when the client leaves, or the gateway gives the request up. */
   readonly signal: GoneSignal;
   readonly acceptedAtMs: EpochMs;
+  /** TLS ends in this process. False behind a proxy that terminates it, whatever the client spoke to the proxy. */
+  readonly isTls: boolean;
 };
 
 /** What goes back to the client. */

@@ -66,6 +66,7 @@ export function createScriptedCall({ id, key, nowMs, script }: CallOptions): Scr
     abandon: () => client.abort(),
     signal,
     acceptedAtMs: nowMs,
+    isTls: false,
     leave: () => client.abort(),
     get isAdmitted() {
       return isAdmitted;

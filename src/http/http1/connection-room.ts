@@ -6,6 +6,8 @@ import type { RequestHead } from "./request-head.ts";
 /** What all connections of one listener share. Only the listener and its connections write to it. */
 export type ConnectionRoom = {
   readonly clock: Clock;
+  /** Its connections are over TLS. */
+  readonly isTls: boolean;
   readonly serve: (call: Call) => Promise<Answer | null> | Answer | null;
   readonly onError: (cause: unknown) => void;
   readonly onClosed: (connection: Connection) => void;

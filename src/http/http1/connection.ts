@@ -180,7 +180,13 @@ export class Connection implements CallSource, AnswerOwner {
     const room = this.#room;
     const text = this.#intake.bytes.toString("latin1", 0, headBytes);
     this.#intake.skip(headBytes);
-    const call = new HttpCall({ source: this, head: room.head, text, acceptedAtMs: room.clock.now() });
+    const call = new HttpCall({
+      source: this,
+      head: room.head,
+      text,
+      acceptedAtMs: room.clock.now(),
+      isTls: room.isTls,
+    });
     this.#call = call;
     this.#phase = "call";
     this.#turns.take();

@@ -17,6 +17,7 @@ export type HttpCallOptions = {
   /** The head's bytes, one character for each. */
   readonly text: string;
   readonly acceptedAtMs: EpochMs;
+  readonly isTls: boolean;
 };
 
 /** One request. A class, so that a request costs one object and whatever is not asked for costs nothing. */
@@ -27,6 +28,7 @@ export class HttpCall implements Call {
   readonly query: string;
   readonly declaredBytes: number | null;
   readonly acceptedAtMs: EpochMs;
+  readonly isTls: boolean;
   readonly isVersion10: boolean;
   readonly asksToClose: boolean;
   readonly expectsContinue: boolean;
@@ -37,7 +39,7 @@ export class HttpCall implements Call {
   readonly #departure = new Departure();
 
   // hot path
-  constructor({ source, head, text, acceptedAtMs }: HttpCallOptions) {
+  constructor({ source, head, text, acceptedAtMs, isTls }: HttpCallOptions) {
     const { control } = head;
     this.id = requestId(Bun.randomUUIDv7());
     this.method = head.method;
@@ -47,6 +49,7 @@ export class HttpCall implements Call {
     this.query = queryStart < 0 ? "" : target.slice(queryStart);
     this.declaredBytes = control.isChunked ? null : Math.max(0, control.contentLength);
     this.acceptedAtMs = acceptedAtMs;
+    this.isTls = isTls;
     this.isVersion10 = head.isVersion10;
     this.asksToClose = control.asksToClose || head.isVersion10;
     this.expectsContinue = control.expectsContinue && !head.isVersion10;

@@ -43,6 +43,7 @@ export function listenHttp1(options: Http1Options): Http1Listener {
   const connections = new Set<Connection>();
   const room: ConnectionRoom = {
     clock: options.clock,
+    isTls: false,
     serve: (call) => options.serve(call),
     onError: (cause) => options.onError(cause),
     onClosed: (connection) => connections.delete(connection),
