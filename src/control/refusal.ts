@@ -24,7 +24,26 @@ export type RefusalCode =
   | "strategy_unknown"
   | "too_many_data_keys"
   | "terms_not_accepted"
-  | "weight_out_of_range";
+  | "weight_out_of_range"
+  | "attempts_exhausted"
+  | "busy"
+  | "code_refused"
+  | "credentials_refused"
+  | "enrolment_required"
+  | "factor_missing"
+  | "factor_present"
+  | "factor_required"
+  | "forbidden"
+  | "last_owner"
+  | "password_refused"
+  | "session_not_found"
+  | "setup_done"
+  | "setup_refused"
+  | "step_up_required"
+  | "token_not_found"
+  | "too_many_tokens"
+  | "too_many_users"
+  | "user_not_found";
 
 /** Why the control plane did not do what it was asked. `field` names the request's field at fault. */
 export type Refusal = { readonly code: RefusalCode; readonly message: string; readonly field: string | null };

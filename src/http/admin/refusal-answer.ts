@@ -2,6 +2,8 @@ import type { ErrorAnswer } from "../../contract/refusal.ts";
 import { errorAnswerSchema } from "../../contract/refusal.ts";
 import type { Refusal, RefusalCode } from "../../control/refusal.ts";
 
+type RefusalStatus = 400 | 401 | 403 | 404 | 409 | 429;
+
 /** HTTP status of every refusal of the control plane. */
 const STATUS_OF = {
   account_not_found: 404,
@@ -29,10 +31,29 @@ const STATUS_OF = {
   too_many_data_keys: 409,
   terms_not_accepted: 400,
   weight_out_of_range: 400,
-} as const satisfies Record<RefusalCode, 400 | 404 | 409>;
+  attempts_exhausted: 429,
+  busy: 429,
+  code_refused: 400,
+  credentials_refused: 401,
+  enrolment_required: 403,
+  factor_missing: 409,
+  factor_present: 409,
+  factor_required: 409,
+  forbidden: 403,
+  last_owner: 409,
+  password_refused: 400,
+  session_not_found: 404,
+  setup_done: 409,
+  setup_refused: 401,
+  step_up_required: 403,
+  token_not_found: 404,
+  too_many_tokens: 409,
+  too_many_users: 409,
+  user_not_found: 404,
+} as const satisfies Record<RefusalCode, RefusalStatus>;
 
 /** The pair that `context.json` takes. */
-export function refusalAnswer(refusal: Refusal): readonly [ErrorAnswer, 400 | 404 | 409] {
+export function refusalAnswer(refusal: Refusal): readonly [ErrorAnswer, RefusalStatus] {
   return [errorAnswer(refusal.code, refusal.message, refusal.field), STATUS_OF[refusal.code]];
 }
 
@@ -44,7 +65,7 @@ export function errorAnswer(code: string, message: string, field: string | null 
 export const REFUSALS = {
   default: {
     description:
-      "Refused: 400 breaks a rule (`field` names where), 404 no such thing, 409 conflicts with what is there",
+      "Refused: 400 breaks a rule (`field` names where), 401 not proven, 403 not allowed, 404 no such thing, 409 conflicts with what is there, 429 too often",
     content: { "application/json": { schema: errorAnswerSchema } },
   },
 } as const;
