@@ -78,7 +78,8 @@ const SHORT_WAIT_MS = 3_000;
 
 /** As src/gateway/wait-for-room.ts. */
 function noneNow(walk: Walk, choice: Exclude<Choice, Use>): void {
-  const { inside, rejected } = walk;
+  const { inside } = walk;
+  const rejected = isOver(walk) ? null : walk.rejected;
   const isWorthIt =
     choice.kind === "wait" &&
     (rejected === null ||
@@ -92,6 +93,11 @@ function noneNow(walk: Walk, choice: Exclude<Choice, Use>): void {
   } else {
     refuse(walk, choice.kind === "wait" ? choice.untilMs : choice.returnsAtMs);
   }
+}
+
+function isOver({ inside, rejected }: Walk): boolean {
+  const retryAtMs = rejected?.limits.retryAtMs ?? null;
+  return retryAtMs !== null && retryAtMs <= inside.agenda.nowMs;
 }
 
 /** One request is testing a limit right now: its outcome is near. */

@@ -29,7 +29,8 @@ export function noneNow(
   question: Question,
   choice: Exclude<Choice, Use>,
 ): Waiting | { readonly kind: "found"; readonly found: Found } {
-  const { walk, rooms, rejected } = seeking;
+  const { walk, rooms } = seeking;
+  const rejected = isOver(seeking.rejected, question.nowMs) ? null : seeking.rejected;
   const isWait = choice.kind === "wait" && (rejected === null || isWorthIt(choice, rejected, question.nowMs));
   if (isWait && (walk.attempts === 0 || isExtraPaid(seeking, question.nowMs))) {
     return { kind: "wait", question, choice };
@@ -39,9 +40,18 @@ export function noneNow(
   }
   const skips = rooms.selector.explain(question);
   const probe = untilProbed(seeking, question, skips);
-  return probe === null
-    ? { kind: "found", found: refuse(seeking, question, { skips, returnsAtMs: choice.returnsAtMs }) }
-    : { kind: "wait", question, choice: probe };
+  if (probe !== null) return { kind: "wait", question, choice: probe };
+  const found =
+    seeking.rejected === null
+      ? refuse(seeking, question, { skips, returnsAtMs: choice.returnsAtMs })
+      : lastWord(seeking);
+  return { kind: "found", found };
+}
+
+/** The limit that the answer stated has ended meanwhile: what holds now is something else. */
+function isOver(rejected: Rejected | null, nowMs: EpochMs): boolean {
+  const retryAtMs = rejected?.outcome.kind === "answer" ? rejected.outcome.limits.retryAtMs : null;
+  return retryAtMs !== null && retryAtMs <= nowMs;
 }
 
 /** Somebody has room later, the home comes back before a move would pay, or upstream said that it is over in a moment. */

@@ -99,10 +99,8 @@ test("after a switch the next account is not stormed, and its acceleration 429 i
   expect((await ask({ session: "first" })).status).toBe(200);
   accounts["b"]?.enqueue(...Array.from({ length: 4 }, () => ({ kind: "auto" }) as const), limited(2));
   const replies = await Promise.all(Array.from({ length: 60 }, (_, turn) => ask({ session: `burst-${turn}` })));
-  // Who met the limit may hear of it in upstream's own words, when the ramp keeps it from a second try; nobody else does.
   const refused = replies.filter(({ status }) => status !== 200);
-  expect(refused.length).toBeLessThanOrEqual(1);
-  for (const { status, text } of refused) expect([status, text.includes("(GW_")]).toEqual([429, false]);
+  expect(refused.map(({ text }) => text)).toEqual([]);
   const starts = (accounts["b"]?.requests ?? []).map(({ arrivedAtMs }) => arrivedAtMs - switchedAtMs);
   expect(starts.filter((ms) => ms < 2_000).length, "starts right after the switch").toBeLessThanOrEqual(25);
   const longestPauseMs = Math.max(...starts.slice(1).map((ms, index) => ms - (starts[index] ?? 0)));

@@ -13,6 +13,22 @@ async function resting(seconds: number, queue?: { maxWaitMs: number; maxWaiting:
   return stage;
 }
 
+/** Account a meets a limit through somebody else's request. */
+function bench(stage: Stage, forMs: number): void {
+  const nowMs = stage.clock.now();
+  stage.rooms.pool.learn([
+    {
+      type: "benched",
+      on: subjectOf(account("a"), null, modelClassOf("claude-sonnet-4-5")),
+      untilMs: after(nowMs, durationMs(forMs)),
+      reason: "rate_limited",
+      cause: "status 429, retry-after",
+      scope: "class",
+      atMs: nowMs,
+    },
+  ]);
+}
+
 describe("while every account rests", () => {
   test("a request waits for the first to come back, and says how long it waited", async () => {
     const stage = await resting(10);
@@ -75,25 +91,29 @@ describe("while every account rests", () => {
     const serving = stage.serve(stage.call());
     await turns();
     // Somebody else's request meets the limit again, just before this one wakes.
-    const on = subjectOf(account("a"), null, modelClassOf("claude-sonnet-4-5"));
-    const nowMs = stage.clock.now();
-    const untilMs = after(nowMs, durationMs(30_000));
-    stage.rooms.pool.learn([
-      {
-        type: "benched",
-        on,
-        untilMs,
-        reason: "rate_limited",
-        cause: "status 429, retry-after",
-        scope: "class",
-        atMs: nowMs,
-      },
-    ]);
+    bench(stage, 30_000);
     stage.clock.advance(15_000);
     const client = await serving;
     expect(client.status).toBe(429);
     expect(client.header("retry-after")).toBe("15");
     expect(stage.settled[1]).toMatchObject({ outcome: "refused", queueMs: 15_000 });
+  });
+});
+
+describe("a short limit that upstream stated", () => {
+  test("is waited for, and so is another one that began meanwhile", async () => {
+    const stage = createStage({ accounts: [account("a")] });
+    stage.upstream.plan({ status: 429, headers: [["retry-after", "2"]], chunks: ["{}"] });
+    const serving = stage.serve(stage.call());
+    await turns();
+    bench(stage, 12_000);
+    stage.clock.advance(2_000);
+    await turns();
+    expect(stage.rooms.queue.waiting, "upstream's own 429 says what is over").toBe(1);
+    stage.upstream.plan({ chunks: ["{}"] });
+    stage.clock.advance(10_000);
+    expect((await serving).status).toBe(200);
+    expect(stage.settled[0]).toMatchObject({ outcome: "completed", queueMs: 12_000, attempts: 2 });
   });
 });
 
