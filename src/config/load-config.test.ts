@@ -56,6 +56,9 @@ describe("defaults", () => {
       tlsTerminatedByProxy: false,
       allowedHosts: [],
       allowedOrigins: [],
+      trustedProxies: [],
+      allowFrom: [],
+      adminAllowFrom: [],
     });
     expect(config.storage.dataDir).toBe("/home/op/.better-ccflare");
     expect(config.retry).toMatchObject({ attempts: 3, delayMs: 500, backoff: 2, budgetRatio: 0.1 });
@@ -122,6 +125,30 @@ const PRECEDENCE = [
     inFile: '["https://a.example"]',
     fromEnv: "none",
     fromFile: "https://a.example",
+  },
+  {
+    env: "BETTER_CCFLARE_TRUSTED_PROXIES",
+    key: "server.trustedProxies",
+    inEnv: "127.0.0.1,10.0.0.0/8",
+    inFile: '["::1"]',
+    fromEnv: "127.0.0.1,10.0.0.0/8",
+    fromFile: "::1",
+  },
+  {
+    env: "BETTER_CCFLARE_ALLOW_FROM",
+    key: "server.allowFrom",
+    inEnv: "none",
+    inFile: '["0.0.0.0/0"]',
+    fromEnv: "none",
+    fromFile: "0.0.0.0/0",
+  },
+  {
+    env: "BETTER_CCFLARE_ADMIN_ALLOW_FROM",
+    key: "server.adminAllowFrom",
+    inEnv: "2001:db8::/32",
+    inFile: '["127.0.0.1"]',
+    fromEnv: "2001:db8::/32",
+    fromFile: "127.0.0.1",
   },
   {
     env: "LB_STRATEGY",
@@ -585,6 +612,28 @@ describe("a list", () => {
     "https://a.example https://b.example",
   ])("of origins is refused: %j", (text) =>
     expect(problemsOf({ env: { ALLOWED_ORIGINS: text } })).toMatchObject([{ key: "ALLOWED_ORIGINS" }]),
+  );
+
+  test.each(["10.0.0.1/8", "2001:db8::1/64", "10.0.0.0/33", "localhost", "fe80::1%eth0", "", "10.0.0.0/8,"])(
+    "T-26.21 of ranges is refused: %j",
+    (text) => {
+      for (const key of [
+        "BETTER_CCFLARE_TRUSTED_PROXIES",
+        "BETTER_CCFLARE_ALLOW_FROM",
+        "BETTER_CCFLARE_ADMIN_ALLOW_FROM",
+      ]) {
+        expect(problemsOf({ env: { [key]: text } })).toMatchObject([{ key }]);
+      }
+    },
+  );
+
+  test.each(["0.0.0.0/0", "::/0", "10.0.0.0/8,::/0", "::ffff:0:0/96"])(
+    "T-26.21 of trusted proxies is refused, because everybody would be one: %s",
+    (text) => {
+      expect(problemsOf({ env: { BETTER_CCFLARE_TRUSTED_PROXIES: text } })).toMatchObject([
+        { key: "BETTER_CCFLARE_TRUSTED_PROXIES", fix: expect.stringContaining("none that holds every address") },
+      ]);
+    },
   );
 
   test("in the file is an array, and is shown as text", () => {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { type IpNetwork, parseIpNetwork } from "../domain/access/ip-address.ts";
 import type { DurationMs } from "../kernel/time.ts";
 import { durationMs } from "../kernel/time.ts";
 
@@ -83,6 +84,24 @@ export function list(row: Row<{ readonly pattern: RegExp; readonly shape: string
   return { ...rest, schema, fallback: NO_ENTRIES };
 }
 
+/** Addresses and ranges of addresses, as `list`. `isNarrow`: a range that holds every address is refused. */
+export function networks(row: Row<{ readonly isNarrow: boolean }>): Setting<readonly IpNetwork[]> {
+  const { isNarrow, ...rest } = row;
+  const network = z.string().transform((text, context): IpNetwork => {
+    const parsed = parseIpNetwork(text);
+    if (parsed.ok && !(isNarrow && parsed.value.prefixBits === 0)) return parsed.value;
+    context.addIssue({ code: "custom" });
+    return z.NEVER;
+  });
+  const shape = `a list of IP addresses and ranges, like 10.0.0.0/8, with no bits set behind the prefix${isNarrow ? " and none that holds every address" : ""}`;
+  return {
+    ...rest,
+    schema: z.preprocess(listFromText, z.array(network).max(100)),
+    shape,
+    fallback: NO_ENTRIES,
+  };
+}
+
 const NO_ENTRIES = "none";
 
 function listFromText(raw: unknown): unknown {
@@ -92,7 +111,11 @@ function listFromText(raw: unknown): unknown {
 
 /** As `list` reads it. */
 export function listText(entries: readonly unknown[]): string {
-  return entries.length === 0 ? NO_ENTRIES : entries.join(",");
+  return entries.length === 0 ? NO_ENTRIES : entries.map(entryText).join(",");
+}
+
+function entryText(entry: unknown): string {
+  return typeof entry === "object" && entry !== null && "text" in entry ? String(entry.text) : String(entry);
 }
 
 export function oneOf<const Word extends string>(

@@ -1,6 +1,6 @@
 import { DEFAULT_STRATEGY, STRATEGIES } from "../domain/selection/strategy-name.ts";
 import type { Setting } from "./setting.ts";
-import { decimal, integer, list, oneOf, span, switchable, text } from "./setting.ts";
+import { decimal, integer, list, networks, oneOf, span, switchable, text } from "./setting.ts";
 
 export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal"] as const;
 export const LOG_FORMATS = ["pretty", "json"] as const;
@@ -41,6 +41,21 @@ export const SETTINGS = {
       pattern: /^[a-z][a-z0-9+.-]{0,30}:\/\/(?:\[[0-9a-f:.]{2,45}\]|[0-9a-z._-]{1,253})(?::[0-9]{1,5})?$/u,
       shape: "a list of origins in small letters, like https://app.example",
       help: "web pages that may call the gateway from a browser",
+    }),
+    trustedProxies: networks({
+      env: "BETTER_CCFLARE_TRUSTED_PROXIES",
+      isNarrow: true,
+      help: "proxies in front whose X-Forwarded-For says who calls; from all others it is ignored",
+    }),
+    allowFrom: networks({
+      env: "BETTER_CCFLARE_ALLOW_FROM",
+      isNarrow: false,
+      help: "addresses that may call, health probes included; none: all",
+    }),
+    adminAllowFrom: networks({
+      env: "BETTER_CCFLARE_ADMIN_ALLOW_FROM",
+      isNarrow: false,
+      help: "addresses that may use the admin plane over the network, beside allowFrom; none: all",
     }),
   },
   storage: {

@@ -1,3 +1,4 @@
+import type { ClientAddress } from "../domain/access/client-address.ts";
 import type { RequestId } from "../domain/ledger/record.ts";
 import type { Result } from "../kernel/result.ts";
 import type { EpochMs } from "../kernel/time.ts";
@@ -17,6 +18,11 @@ export type Call = {
   /** The value, repeated fields joined by ", ". Names are case-insensitive. */
   header(name: string): string | null;
   readonly headers: Iterable<HeaderField>;
+  /**
+   * Who calls: the socket's peer or, when that is a trusted proxy, whom it forwards for. Found out when first asked.
+   * The listener refuses what cannot be told, so that the rooms see an address, or null where there is none.
+   */
+  readonly client: ClientAddress;
   /** Content-Length; null when the body is chunked; 0 when there is none. */
   readonly declaredBytes: number | null;
   /**
@@ -46,4 +52,6 @@ export type Answer = {
   readonly body: Uint8Array | PushBody | null;
   /** Length of a pushed body when it is known; without it the body is sent in chunks. */
   readonly contentLength?: number | null;
+  /** The connection is closed behind it. Default: only when the request asks for it, or its body was not read. */
+  readonly mustClose?: boolean;
 };

@@ -28,6 +28,8 @@ const REFUSALS = {
   GW_HTTP_VERSION: { status: 505, type: "invalid_request_error" },
   GW_CONNECTIONS: { status: 503, type: "overloaded_error" },
   GW_HOST: { status: 421, type: "invalid_request_error" },
+  GW_BAD_FORWARDED: { status: 400, type: "invalid_request_error" },
+  GW_ADDRESS: { status: 403, type: "permission_error" },
   GW_ORIGIN: { status: 403, type: "permission_error" },
   GW_NO_KEY: { status: 401, type: "authentication_error" },
   GW_BAD_KEY: { status: 401, type: "authentication_error" },

@@ -1,5 +1,7 @@
+import type { IpNetwork } from "../domain/access/ip-address.ts";
 import type { Answer, Call } from "../gateway/call.ts";
 import type { Clock } from "../gateway/ports.ts";
+import { createAddressGate } from "./address-gate.ts";
 import { createFrontDoor, type FrontDoor } from "./front-door.ts";
 import { listenHttp1 } from "./http1/listener.ts";
 
@@ -17,6 +19,12 @@ export type DataListenerOptions = {
   readonly allowedHosts?: readonly string[];
   /** Default: none, no page may call. @see FrontDoorOptions */
   readonly allowedOrigins?: readonly string[];
+  /** Proxies whose X-Forwarded-For says who calls. Default: none. */
+  readonly trustedProxies?: readonly IpNetwork[];
+  /** Who may connect at all. Default: everybody. @see AddressRules */
+  readonly allowFrom?: readonly IpNetwork[];
+  /** Who may use the admin plane, beside `allowFrom`. Default: everybody. */
+  readonly adminAllowFrom?: readonly IpNetwork[];
   /** Exact paths; `HEAD /` is the probe of Claude Code (protocol.md P3). */
   readonly pages: ReadonlyMap<string, OwnPage>;
   /** Null when the client left before there was an answer. */
@@ -39,6 +47,10 @@ const MAX_CONNECTIONS = 20_000;
 /** The listener of the data plane, on our own HTTP/1.1 server (docs/adr/0002-listener.md). */
 export function listenData(options: DataListenerOptions): DataListener {
   const { clock, host, pages, allowedHosts = [], allowedOrigins = [] } = options;
+  const refusedAddress = createAddressGate({
+    allowFrom: options.allowFrom ?? [],
+    adminAllowFrom: options.adminAllowFrom ?? [],
+  });
   const served = (call: Call) => {
     const page = pages.get(call.path);
     return page === undefined ? options.serve(call) : page(call);
@@ -49,7 +61,8 @@ export function listenData(options: DataListenerOptions): DataListener {
     host,
     port: options.port,
     maxConnections: options.maxConnections ?? MAX_CONNECTIONS,
-    serve: (call) => throughDoor(call, door, served),
+    trustedProxies: options.trustedProxies ?? [],
+    serve: (call) => refusedAddress(call) ?? throughDoor(call, door, served),
     onError: (cause) => options.onError(cause),
   });
   door = createFrontDoor({ host, port: listener.port, allowedHosts, allowedOrigins });

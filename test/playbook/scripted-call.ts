@@ -1,3 +1,4 @@
+import type { IpAddress } from "../../src/domain/access/ip-address.ts";
 import type { RequestId } from "../../src/domain/ledger/record.ts";
 import type { BodyProblem, Call } from "../../src/gateway/call.ts";
 import type { HeaderField } from "../../src/gateway/ports.ts";
@@ -13,6 +14,8 @@ export type CallScript = {
   readonly headers?: readonly HeaderField[];
   readonly body?: string | Uint8Array | null;
   readonly isChunked?: boolean;
+  /** Default: 192.0.2.1. */
+  readonly client?: IpAddress | null;
   readonly problem?: BodyProblem | "throws";
 };
 
@@ -30,6 +33,8 @@ export type CallOptions = {
   readonly nowMs: EpochMs;
   readonly script: CallScript;
 };
+
+const CLIENT: IpAddress = { family: 4, parts: [192, 0, 2, 1] };
 
 export const MESSAGE = '{"model":"claude-sonnet-4-5","max_tokens":64,"messages":[]}';
 export const STREAMED_MESSAGE = '{"model":"claude-sonnet-4-5","max_tokens":64,"messages":[],"stream":true}';
@@ -52,6 +57,7 @@ export function createScriptedCall({ id, key, nowMs, script }: CallOptions): Scr
       const values = headers.filter(([known]) => known.toLowerCase() === name).map(([, value]) => value);
       return values.length === 0 ? null : values.join(", ");
     },
+    client: ok(script.client === undefined ? CLIENT : script.client),
     declaredBytes: script.isChunked === true ? null : (body?.length ?? 0),
     readBody(limitBytes, reserve) {
       const bytes = body ?? new Uint8Array(0);

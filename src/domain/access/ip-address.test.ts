@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { parseIpAddress, parsePeerAddress, plainAddress } from "./ip-address.ts";
+import { addressText, parseIpAddress, parsePeerAddress, plainAddress } from "./ip-address.ts";
 
 test.each([
   ["127.0.0.1", { family: 4, parts: [127, 0, 0, 1] }],
@@ -24,4 +24,17 @@ test("a mapped address is its IPv4 address, and others stay", () => {
   expect(parsePeerAddress("nobody")).toBeNull();
   const other = { family: 6, parts: [0, 0, 0, 0, 1, 0xffff, 1, 1] } as const;
   expect(plainAddress(other)).toBe(other);
+});
+
+test.each([
+  ["127.0.0.1", "127.0.0.1"],
+  ["::", "::"],
+  ["::1", "::1"],
+  ["1::", "1::"],
+  ["2001:DB8:0:0:1:0:0:1", "2001:db8::1:0:0:1"],
+  ["2001:db8:0:1:1:1:1:1", "2001:db8:0:1:1:1:1:1"],
+  ["1:0:0:2:0:0:0:3", "1:0:0:2::3"],
+])("%s is written as %s", (text, written) => {
+  const address = parsePeerAddress(text);
+  expect(address === null ? null : addressText(address)).toBe(written);
 });

@@ -48,6 +48,26 @@ export function parseIpNetwork(text: string): Result<IpNetwork, "no_network" | "
   return ok({ text, base, prefixBits: base.family === address.family ? prefixBits : prefixBits - 96 });
 }
 
+/** One spelling for each address: dotted decimal, or RFC 5952. */
+export function addressText({ family, parts }: IpAddress): string {
+  if (family === 4) return parts.join(".");
+  const { start, length } = longestZeros(parts);
+  const hex = parts.map((part) => part.toString(16));
+  if (length < 2) return hex.join(":");
+  return `${hex.slice(0, start).join(":")}::${hex.slice(start + length).join(":")}`;
+}
+
+/** The first of the longest runs. */
+function longestZeros(parts: readonly number[]): { readonly start: number; readonly length: number } {
+  let longest = { start: 0, length: 0 };
+  let length = 0;
+  for (const [index, part] of parts.entries()) {
+    length = part === 0 ? length + 1 : 0;
+    if (length > longest.length) longest = { start: index + 1 - length, length };
+  }
+  return longest;
+}
+
 /** `address` is a plain one. */
 export function isInNetwork(address: IpAddress, { base, prefixBits }: IpNetwork): boolean {
   return address.family === base.family && hasPrefix(address, base.parts, prefixBits);

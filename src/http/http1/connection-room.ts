@@ -1,3 +1,4 @@
+import type { IpNetwork } from "../../domain/access/ip-address.ts";
 import type { Answer, Call } from "../../gateway/call.ts";
 import type { Clock } from "../../gateway/ports.ts";
 import type { Connection } from "./connection.ts";
@@ -8,6 +9,8 @@ export type ConnectionRoom = {
   readonly clock: Clock;
   /** Its connections are over TLS. */
   readonly isTls: boolean;
+  /** Proxies whose X-Forwarded-For counts. */
+  readonly trustedProxies: readonly IpNetwork[];
   readonly serve: (call: Call) => Promise<Answer | null> | Answer | null;
   readonly onError: (cause: unknown) => void;
   readonly onClosed: (connection: Connection) => void;

@@ -12,6 +12,7 @@ import { type CallSource, HttpCall } from "./http-call.ts";
 import { Intake } from "./intake.ts";
 import { Outbox } from "./outbox.ts";
 import { HEAD_TOO_SLOW, INTERNAL } from "./own-refusals.ts";
+import { type Peer, peerOf } from "./peer.ts";
 import { MORE, scanHead } from "./request-head.ts";
 import type { ServerSocket } from "./server-socket.ts";
 import { Turns } from "./turns.ts";
@@ -30,6 +31,8 @@ const CONTINUE = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n");
 
 /** One client connection: requests one after the other, each read, served and answered before the next is looked at. */
 export class Connection implements CallSource, AnswerOwner {
+  /** Read once: a socket that closed no longer knows it. */
+  readonly peer: Peer;
   readonly #room: ConnectionRoom;
   readonly #socket: ServerSocket;
   readonly #intake: Intake;
@@ -53,6 +56,7 @@ export class Connection implements CallSource, AnswerOwner {
   constructor(socket: ServerSocket, room: ConnectionRoom) {
     this.#socket = socket;
     this.#room = room;
+    this.peer = peerOf(socket.remoteAddress, room.trustedProxies);
     this.#intake = new Intake(socket);
     this.#outbox = new Outbox(socket);
     this.#writer = new AnswerWriter({ room, outbox: this.#outbox, owner: this });
@@ -260,6 +264,7 @@ export class Connection implements CallSource, AnswerOwner {
   // hot path
   #respond(answer: Answer, call: HttpCall): void {
     // What is left of the body is not read: the next request could not be found behind it.
+    if (answer.mustClose === true) this.#mustClose = true;
     if (call.declaredBytes !== 0 && this.#reading?.isWhole !== true) this.#mustClose = true;
     this.#reading?.end(err("client_gone"));
     // Forgotten with its bytes: the answer may stream for an hour.

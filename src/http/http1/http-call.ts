@@ -1,13 +1,16 @@
+import { type ClientAddress, forwardedClient } from "../../domain/access/client-address.ts";
 import { type RequestId, requestId } from "../../domain/ledger/record.ts";
 import type { Call } from "../../gateway/call.ts";
 import type { GoneSignal, HeaderField } from "../../gateway/ports.ts";
 import type { EpochMs } from "../../kernel/time.ts";
+import type { Peer } from "./peer.ts";
 import type { RequestHead } from "./request-head.ts";
 
 type ReadBody = Call["readBody"];
 
 /** The connection that a call came by. */
 export interface CallSource {
+  readonly peer: Peer;
   readBody(call: HttpCall, limitBytes: number, reserve: (bytes: number) => boolean): ReturnType<ReadBody>;
 }
 
@@ -36,6 +39,7 @@ export class HttpCall implements Call {
   readonly #text: string;
   readonly #spans: readonly number[];
   #fields: HeaderField[] | null = null;
+  #forwarded: ClientAddress | null = null;
   readonly #departure = new Departure();
 
   // hot path
@@ -88,6 +92,23 @@ export class HttpCall implements Call {
       this.#fields = fields;
     }
     return this.#fields;
+  }
+
+  // hot path
+  get client(): ClientAddress {
+    const { direct, proxy } = this.#source.peer;
+    if (proxy === null) return direct;
+    this.#forwarded ??= forwardedClient(proxy.address, this.#lines("x-forwarded-for"), proxy.trusted);
+    return this.#forwarded;
+  }
+
+  /** The values of `name` (lower case), line by line. */
+  #lines(name: string): readonly string[] {
+    const lines: string[] = [];
+    for (const [each, value] of this.headers) {
+      if (each.length === name.length && each.toLowerCase() === name) lines.push(value);
+    }
+    return lines;
   }
 
   readBody(limitBytes: number, reserve: (bytes: number) => boolean): ReturnType<ReadBody> {

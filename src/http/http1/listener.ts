@@ -1,4 +1,5 @@
 import type { Socket, SocketHandler } from "bun";
+import type { IpNetwork } from "../../domain/access/ip-address.ts";
 import { requestId } from "../../domain/ledger/record.ts";
 import type { Answer, Call } from "../../gateway/call.ts";
 import type { Clock } from "../../gateway/ports.ts";
@@ -17,6 +18,8 @@ export type Http1Options = {
   readonly clock: Clock;
   /** Connections beyond it are answered with 503 and closed. */
   readonly maxConnections: number;
+  /** Proxies whose X-Forwarded-For counts. */
+  readonly trustedProxies: readonly IpNetwork[];
   /** Null when nobody waits for an answer: the connection is reset. */
   serve(call: Call): Promise<Answer | null> | Answer | null;
   /** A bug: a handler threw, or an answer could not be written as HTTP. */
@@ -44,6 +47,7 @@ export function listenHttp1(options: Http1Options): Http1Listener {
   const room: ConnectionRoom = {
     clock: options.clock,
     isTls: false,
+    trustedProxies: options.trustedProxies,
     serve: (call) => options.serve(call),
     onError: (cause) => options.onError(cause),
     onClosed: (connection) => connections.delete(connection),
