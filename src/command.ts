@@ -12,6 +12,7 @@ import { takeEnvironment } from "./config/environment.ts";
 import { type LoadedConfig, loadConfig } from "./config/load-config.ts";
 import { readFile } from "./config/read-file.ts";
 import type { ConfigFlags } from "./config/setting.ts";
+import { ROUTES } from "./http/routes/route-rows.ts";
 import { importOld } from "./import-old.ts";
 import { err } from "./kernel/result.ts";
 import { simulate } from "./simulate.ts";
@@ -40,6 +41,7 @@ export async function runCommand(argv: readonly string[]): Promise<number> {
     socketPath: join(dataDir, SOCKET_NAME),
     version: VERSION,
     programName: env["BETTER_CCFLARE_PROGRAM"] ?? "better-ccflare",
+    routes: () => ROUTES,
     configCheck: async () => checkConfig(flags, env),
     simulate,
     importOld: async (order) => (loaded.ok ? importOld(order, loaded.value) : err(renderProblems(loaded.error))),

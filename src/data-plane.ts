@@ -9,7 +9,6 @@ import { accountState } from "./domain/pool/pool-state.ts";
 import { createReservationBook } from "./domain/pool/reservation-book.ts";
 import type { SelectionRule } from "./domain/selection/choice.ts";
 import { createSelector } from "./domain/selection/selector.ts";
-import { admit } from "./gateway/admit.ts";
 import { createBodyBudget } from "./gateway/body-budget.ts";
 import type { Answer, Call } from "./gateway/call.ts";
 import { createPoolOwner, type PoolOwner } from "./gateway/pool-owner.ts";
@@ -20,12 +19,13 @@ import { refusalAnswer } from "./gateway/refusal.ts";
 import type { Rooms } from "./gateway/rooms.ts";
 import { serve } from "./gateway/serve.ts";
 import { createStreamWatch } from "./gateway/stream-watch.ts";
-import { type DataListener, type DataListenerOptions, listenData, type OwnPage } from "./http/data-listener.ts";
+import { type DataListener, type DataListenerOptions, listenData } from "./http/data-listener.ts";
 import { ledgerLagOf } from "./inspector.ts";
 import { durationMs } from "./kernel/time.ts";
 import type { Log } from "./observe/log.ts";
 import { createMetrics, type Metrics } from "./observe/metrics.ts";
 import { createObserver } from "./observe/observer.ts";
+import { ownPages } from "./own-pages.ts";
 import { createPoolKeeper, type PoolKeeperNeeds } from "./pool-keeper.ts";
 import type { HomeStore } from "./storage/home-store.ts";
 import type { SpooledLedger } from "./storage/ledger/ledger.ts";
@@ -195,39 +195,6 @@ function metricsOf({ ledger, accounts, clock, log }: DataPlaneNeeds, rooms: Part
     refusedRetries: () => rooms.retryBudget.refused,
     knownHomes: () => rooms.homes.size,
   });
-}
-
-const ENCODER = new TextEncoder();
-
-function page(status: number, text: string, contentType = "text/plain; charset=utf-8"): Answer {
-  return {
-    status,
-    headers: [
-      ["content-type", contentType],
-      ["cache-control", "no-store"],
-    ],
-    body: ENCODER.encode(text),
-  };
-}
-
-type PageNeeds = { readonly keys: ClientKeys; readonly metrics: Metrics; readonly isDraining: () => boolean };
-
-/** The process's own pages. Health says nothing but its status; metrics need a client key (docs/adr/0009). */
-function ownPages({ keys, metrics, isDraining }: PageNeeds): ReadonlyMap<string, OwnPage> {
-  return new Map<string, OwnPage>([
-    ["/", () => page(200, "better-ccflare\n")],
-    ["/healthz", () => page(200, "ok\n")],
-    ["/readyz", () => (isDraining() ? page(503, "stopping\n") : page(200, "ready\n"))],
-    [
-      "/metrics",
-      async (call) => {
-        const caller = admit(call, keys);
-        return caller.ok
-          ? page(200, await metrics.render(), metrics.contentType)
-          : refusalAnswer(caller.error, call.id);
-      },
-    ],
-  ]);
 }
 
 function stopping(call: Call): Answer {

@@ -37,6 +37,20 @@ export type ImportReport = {
   readonly isDryRun: boolean;
 };
 
+/** One route of the process, with everything that is decided about a request before its handler runs. */
+export type RouteLine = {
+  readonly method: string;
+  readonly path: string;
+  readonly plane: string;
+  readonly auth: string;
+  readonly permission: readonly string[];
+  readonly csrf: string;
+  readonly bodyLimitBytes: number;
+  readonly rateClass: string;
+  readonly audit: readonly string[] | string;
+  readonly stepUp: boolean;
+};
+
 /** Everything that a command may touch of the world, so that tests run the CLI in their own process. */
 export type CliIo = {
   /** Data alone. */
@@ -54,6 +68,8 @@ export type CliIo = {
   readonly version: string;
   /** How this program was called, for advice that can be pasted: "better-ccflare", "npm run cli --". */
   readonly programName: string;
+  /** Those of this very program, whether it runs or not. */
+  readonly routes: () => readonly RouteLine[];
   readonly configCheck: () => Promise<ConfigReport>;
   /** Null when there is nothing to replay. */
   readonly simulate: (order: SimulationOrder) => Promise<Simulation | null>;

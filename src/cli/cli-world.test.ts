@@ -56,6 +56,7 @@ export async function run(
     importOld: async () => err("Cannot import in this world"),
     verifyAudit: async () => ({ isOk: true, text: "intact", data: {} }),
     nowMs: () => START,
+    routes: () => [],
     configCheck: async () => ({ isOk: true, text: "port 8080", data: { port: 8080 } }),
     ...io,
   });

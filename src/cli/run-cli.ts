@@ -10,6 +10,7 @@ import { addImportCommand } from "./import.ts";
 import { addKeyCommands } from "./key.ts";
 import { addVaultCommands } from "./keys.ts";
 import { addRequestsCommand } from "./requests.ts";
+import { addRoutesCommand } from "./routes.ts";
 import { addSimulateCommand } from "./simulate.ts";
 import { addStatsCommand } from "./stats.ts";
 import { addStrategyCommands } from "./strategy.ts";
@@ -57,6 +58,7 @@ function createProgram(io: CliIo): Command {
   addDoctorCommand(program, io, client);
   addConfigCommands(program, io);
   addImportCommand(program, io);
+  addRoutesCommand(program, io);
   return program;
 }
 

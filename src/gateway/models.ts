@@ -1,5 +1,6 @@
 import type { Account } from "../domain/account/account.ts";
 import type { Answer, Call } from "./call.ts";
+import { JSON_TYPE, OWN_HEADERS } from "./own-headers.ts";
 import { gatewayHeaders, refusalAnswer } from "./refusal.ts";
 
 const ENCODER = new TextEncoder();
@@ -24,7 +25,7 @@ export function answerModels(call: Call, modelId: string | null, accounts: reado
   }
   return {
     status: 200,
-    headers: [["content-type", "application/json"], ...gatewayHeaders(call.id, 0)],
+    headers: [JSON_TYPE, ...OWN_HEADERS, ...gatewayHeaders(call.id, 0)],
     body: ENCODER.encode(JSON.stringify(body)),
   };
 }

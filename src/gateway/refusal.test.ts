@@ -32,8 +32,14 @@ test.each([
   expect(refusalStatus(code)).toBe(status);
   expect(refusalType(code)).toBe(type);
   expect(answer.headers).toEqual([
-    ["content-type", "application/json"],
+    ["content-type", "application/json; charset=utf-8"],
+    ["content-security-policy", "default-src 'none'; frame-ancestors 'none'; sandbox"],
+    ["cross-origin-opener-policy", "same-origin"],
+    ["cross-origin-resource-policy", "same-origin"],
+    ["permissions-policy", expect.stringMatching(/^accelerometer=\(\), .*, xr-spatial-tracking=\(\)$/)],
+    ["referrer-policy", "no-referrer"],
     ["x-content-type-options", "nosniff"],
+    ["x-frame-options", "DENY"],
     ["request-id", ID],
     ["x-better-ccflare-request-id", "request-1"],
     ["x-better-ccflare-attempts", "2"],

@@ -1,5 +1,6 @@
 import type { RequestId } from "../domain/ledger/record.ts";
 import type { Answer } from "./call.ts";
+import { JSON_TYPE, OWN_HEADERS } from "./own-headers.ts";
 
 /** `error.type` values of the Claude API that our own refusals use (protocol.md P43). */
 export type ApiErrorType =
@@ -59,6 +60,8 @@ export type Refusal = {
   readonly message: string;
   /** Whole seconds, 1..60: Claude Code stops retrying above 60 (protocol.md P32). */
   readonly retryAfterSeconds?: number;
+  /** With GW_METHOD: the methods that the path has, for Allow (RFC 9110 section 15.5.6). */
+  readonly allow?: string;
 };
 
 export function refusalStatus(code: RefusalCode): number {
@@ -78,11 +81,12 @@ export function refusalAnswer(refusal: Refusal, id: RequestId, attempts = 0): An
   return {
     status,
     headers: [
-      ["content-type", "application/json"],
-      ["x-content-type-options", "nosniff"],
+      JSON_TYPE,
+      ...OWN_HEADERS,
       // Where the SDKs look for it. Upstream had no part in this answer, so there is no other id.
       ["request-id", id],
       ...gatewayHeaders(id, attempts),
+      ...(refusal.allow === undefined ? [] : [["allow", refusal.allow] as const]),
       ...(refusal.retryAfterSeconds === undefined ? [] : [["retry-after", String(refusal.retryAfterSeconds)] as const]),
     ],
     body: ENCODER.encode(JSON.stringify(body)),

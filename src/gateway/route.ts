@@ -22,18 +22,19 @@ export function routeOf(call: Pick<Call, "method" | "path">): Route | Refusal {
     return { code: "GW_UNKNOWN_PATH", message: "Cannot serve this path: it is not a path of the Claude API" };
   }
   if (!METHODS.has(method)) {
-    return { code: "GW_METHOD", message: "Cannot serve this method: the Claude API does not use it" };
+    const allow = [...METHODS].join(", ");
+    return { code: "GW_METHOD", message: "Cannot serve this method: the Claude API does not use it", allow };
   }
   if (path === "/v1/messages" || path === "/v1/messages/count_tokens") {
     return method === "POST"
       ? { kind: "messages" }
-      : { code: "GW_METHOD", message: `Cannot ${method} ${path}: send POST` };
+      : { code: "GW_METHOD", message: `Cannot ${method} ${path}: send POST`, allow: "POST" };
   }
   if (path === "/v1/models" || path.startsWith("/v1/models/")) {
     const modelId = path === "/v1/models" ? null : decoded(path.slice("/v1/models/".length));
     return method === "GET" || method === "HEAD"
       ? { kind: "models", modelId }
-      : { code: "GW_METHOD", message: `Cannot ${method} ${path}: send GET` };
+      : { code: "GW_METHOD", message: `Cannot ${method} ${path}: send GET`, allow: "GET, HEAD" };
   }
   return { kind: "other" };
 }

@@ -4,9 +4,7 @@ import type { Clock } from "../gateway/ports.ts";
 import { createAddressGate } from "./address-gate.ts";
 import { createFrontDoor, type FrontDoor } from "./front-door.ts";
 import { listenHttp1 } from "./http1/listener.ts";
-
-/** An answer of the process itself, not of the data plane: health, readiness, metrics. */
-export type OwnPage = (call: Call) => Promise<Answer> | Answer;
+import { type OwnPage, ownPageAnswer } from "./routes/own-pages.ts";
 
 export type DataListenerOptions = {
   readonly clock: Clock;
@@ -51,10 +49,9 @@ export function listenData(options: DataListenerOptions): DataListener {
     allowFrom: options.allowFrom ?? [],
     adminAllowFrom: options.adminAllowFrom ?? [],
   });
-  const served = (call: Call) => {
-    const page = pages.get(call.path);
-    return page === undefined ? options.serve(call) : page(call);
-  };
+  // hot path
+  const served = (call: Call) =>
+    call.path.startsWith("/v1/") ? options.serve(call) : (ownPageAnswer(pages, call) ?? options.serve(call));
   let door: FrontDoor | null = null;
   const listener = listenHttp1({
     clock,

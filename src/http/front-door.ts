@@ -1,4 +1,5 @@
 import type { Answer, Call } from "../gateway/call.ts";
+import { OWN_HEADERS } from "../gateway/own-headers.ts";
 import { type Refusal, refusalAnswer } from "../gateway/refusal.ts";
 
 export type FrontDoorOptions = {
@@ -38,12 +39,13 @@ const OTHER_ORIGIN: Refusal = {
 };
 
 const PREFLIGHT_HEADERS = [
+  ...OWN_HEADERS,
   ["access-control-allow-methods", "GET, HEAD, POST, PUT, PATCH, DELETE"],
   [
     "access-control-allow-headers",
     "authorization, x-api-key, content-type, anthropic-version, anthropic-beta, anthropic-dangerous-direct-browser-access",
   ],
-  // What browsers keep at most of it anyway differs; 10 minutes is security.md D10.
+  // What browsers keep at most of it anyway differs; 10 minutes are long enough.
   ["access-control-max-age", "600"],
 ] as const;
 

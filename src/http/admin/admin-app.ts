@@ -7,6 +7,10 @@ import type { KeyService } from "../../control/keys.ts";
 import type { LoginService } from "../../control/logins.ts";
 import { StoreUnavailable } from "../../control/store-unavailable.ts";
 import type { VaultService } from "../../control/vault.ts";
+import { OWN_HEADERS } from "../../gateway/own-headers.ts";
+import { checkHandlers, checkRoutes } from "../routes/check-routes.ts";
+import { handledEntries, routesOfHandlers } from "../routes/handlers.ts";
+import { ROUTES } from "../routes/route-rows.ts";
 import { createAccountRoutes } from "./account-routes.ts";
 import { createAuditRoutes } from "./audit-routes.ts";
 import { createKeyRoutes } from "./key-routes.ts";
@@ -14,6 +18,7 @@ import { createLoginRoutes } from "./login-routes.ts";
 import { errorAnswer } from "./refusal-answer.ts";
 import { createReportRoutes, type ReportNeeds } from "./report-routes.ts";
 import { createSelectionRoutes, type SelectionRouteNeeds } from "./selection-routes.ts";
+import { checkJson } from "./strict-json.ts";
 import { createVaultRoutes } from "./vault-routes.ts";
 
 /** No admin request is larger: the largest holds one credential of at most 8 KiB. */
@@ -42,6 +47,7 @@ export function createAdminApp(needs: AdminAppNeeds): AdminApp {
     await next();
     // Answers hold account states, and once a key.
     context.header("cache-control", "no-store");
+    for (const [name, value] of OWN_HEADERS) context.header(name, value);
   });
   app.use(async (context, next) => {
     const contentType = context.req.header("content-type");
@@ -50,6 +56,12 @@ export function createAdminApp(needs: AdminAppNeeds): AdminApp {
     return context.json(errorAnswer("not_json", message), 415);
   });
   app.use(bodyLimit({ maxSize: MAX_ADMIN_BODY_BYTES, onError: () => tooLarge() }));
+  app.use(async (context, next) => {
+    const bytes = context.req.raw.body === null ? null : new Uint8Array(await context.req.arrayBuffer());
+    const read = bytes === null || bytes.length === 0 ? null : checkJson(bytes);
+    if (read?.ok !== false) return next();
+    return context.json(errorAnswer("request_invalid", `Cannot read the request: its body ${read.error}`), 400);
+  });
 
   app.route("/", createAccountRoutes(accounts));
   app.route("/", createLoginRoutes(needs.logins));
@@ -59,6 +71,9 @@ export function createAdminApp(needs: AdminAppNeeds): AdminApp {
   app.route("/", createAuditRoutes(needs.audit));
   app.route("/", createReportRoutes({ ...needs, diagnosis: { inspector, accounts, keys } }));
   app.doc31("/api/openapi.json", { openapi: "3.1.0", info: { title: "better-ccflare admin API", version } });
+
+  checkRoutes(ROUTES);
+  checkHandlers(routesOfHandlers(app.routes), handledEntries(ROUTES));
 
   app.notFound((context) => {
     const message = `Cannot find ${context.req.method} ${context.req.path}: the admin API has no such route`;

@@ -296,7 +296,7 @@ describe("a request that is no HTTP", () => {
       const [answer] = await client.answers(1);
       expect(answer?.status).toBe(status);
       expect(answer?.headers.get("connection")).toBe("close");
-      expect(answer?.headers.get("content-type")).toBe("application/json");
+      expect(answer?.headers.get("content-type")).toBe("application/json; charset=utf-8");
       const body = JSON.parse(String(answer?.body));
       expect(body).toMatchObject({ type: "error", error: { type, message: expect.stringContaining(code) } });
       expect(body.request_id).toBe(answer?.headers.get("x-better-ccflare-request-id"));
