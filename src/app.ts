@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { SOCKET_NAME } from "./cli/socket-name.ts";
 import type { Config, Secrets } from "./config/config.ts";
+import { NO_LOG_FILE } from "./config/settings.ts";
 import { type AccountService, createAccountService } from "./control/accounts.ts";
 import { createExplanationService } from "./control/explanation.ts";
 import { createKeyService, type KeyService } from "./control/keys.ts";
@@ -21,9 +22,13 @@ import { createAccountVault } from "./keyring/account-vault.ts";
 import { createClientKeyMint } from "./keyring/client-key-mint.ts";
 import { createClientKeyVerifier } from "./keyring/client-key-verifier.ts";
 import type { Keyring } from "./keyring/keyring.ts";
+import { createLiveSecrets, type LiveSecrets } from "./keyring/live-secrets.ts";
 import { createVault, type RunningVault } from "./keyring/vault.ts";
 import { logLedgerEvent } from "./ledger-log.ts";
-import { createLog, type Log } from "./observe/log.ts";
+import { type AdjustableLog, createLog } from "./observe/log.ts";
+import type { LogFileOptions } from "./observe/log-file.ts";
+import { type LogOutlets, openLogOutlets } from "./observe/log-outlets.ts";
+import { createRedactor } from "./observe/redactor.ts";
 import { openKeyringFor } from "./open-keyring.ts";
 import { createLogins } from "./open-logins.ts";
 import { createPoolView } from "./pool-view.ts";
@@ -52,6 +57,8 @@ export interface App {
   stop(): Promise<void>;
   /** A second signal: stop waiting for running requests. */
   hurry(): void;
+  /** Opens the log file anew, for whoever moved it. False when there is none. Never throws. */
+  reopenLog(): boolean;
   reportBug(cause: unknown): void;
   /** For `--demo`. */
   addSampleAccount(sample: SampleAccount): Promise<void>;
@@ -64,12 +71,15 @@ export interface App {
  * @throws Error with a sentence for the operator when the data directory, database or master key cannot be used.
  */
 export async function createApp(config: Config, secrets: Secrets): Promise<App> {
-  const log = createLog({ ...config.log, write: (line) => void process.stderr.write(line) });
+  const live = createLiveSecrets();
+  for (const secret of [secrets.encryptionKey, secrets.passphrase]) if (secret !== null) live.add(secret);
+  const outlets = openLogOutlets(logFileOf(config));
+  const log = createLog({ ...config.log, ...outlets, redactor: createRedactor({ find: live.find }) });
   const { dataDir } = config.storage;
   const storage = await openStorage({ dataDir });
   const { keyring, place } = await openOrClose(storage, () => openKeyringFor(storage, { dataDir, secrets }));
   const audit = await openOrClose(storage, () =>
-    openRunningAudit({ storage, keyring, dataDir, log, clock: systemClock }),
+    openRunningAudit({ storage, keyring, dataDir, log, clock: systemClock, find: live.find }),
   );
   const ledger = await openLedger({ dataDir, now: systemClock.now, onEvent: (event) => logLedgerEvent(log, event) });
   const vault = createVault({
@@ -81,12 +91,14 @@ export async function createApp(config: Config, secrets: Secrets): Promise<App> 
     now: systemClock.now,
     onFailure: (cause) => log.error("What older data keys sealed cannot be sealed anew", { error: cause }),
   });
-  return assemble({ config, log, storage, keyring, vault, ledger, audit });
+  return assemble({ config, log, outlets, live, storage, keyring, vault, ledger, audit });
 }
 
 type Parts = {
   readonly config: Config;
-  readonly log: Log;
+  readonly log: AdjustableLog;
+  readonly outlets: LogOutlets;
+  readonly live: LiveSecrets;
   readonly storage: Storage;
   readonly audit: RunningAudit;
   readonly keyring: Keyring;
@@ -95,7 +107,7 @@ type Parts = {
 };
 
 async function assemble(parts: Parts): Promise<App> {
-  const { config, log, storage, keyring, vault, ledger, audit } = parts;
+  const { config, log, outlets, storage, keyring, vault, ledger, audit } = parts;
   const clock = systemClock;
   const { allowPrivate } = config.upstream;
   const upstream = createUpstream({ allowPrivate });
@@ -138,7 +150,7 @@ async function assemble(parts: Parts): Promise<App> {
   const accounts: AccountService = createAccountService({
     store: storage.accounts,
     changes: audit.changes,
-    vault: createAccountVault(keyring),
+    vault: createAccountVault(keyring, parts.live.add),
     pool: createPoolView(plane.pool, clock.now, (id) => accounts.snapshot().find((each) => each.id === id) ?? null),
     probe: createModelProbe(upstream),
     baseUrlRule,
@@ -146,7 +158,15 @@ async function assemble(parts: Parts): Promise<App> {
     newAccountId: () => accountId(Bun.randomUUIDv7()),
     onUnstored: (cause) => log.error("What was learned of an account cannot be stored", { error: cause }),
   });
-  const logins = createLogins({ ...parts, changes: audit.changes, upstream, pool: plane.pool, accounts, baseUrlRule });
+  const logins = createLogins({
+    ...parts,
+    changes: audit.changes,
+    upstream,
+    pool: plane.pool,
+    accounts,
+    baseUrlRule,
+    onSecret: parts.live.add,
+  });
   for (const { name, reason } of await accounts.load()) {
     log.error("An account cannot be used", { account: name, reason });
   }
@@ -179,10 +199,25 @@ async function assemble(parts: Parts): Promise<App> {
       await audit.stop();
       await storage.close();
       keyring.close();
+      await outlets.close();
     },
+    reopenLog: () => outlets.reopen(),
     hurry: () => plane.hurry(),
     reportBug: (cause) => plane.reportBug(cause),
     addSampleAccount: (sample) => addSampleAccount(accounts, sample),
+  };
+}
+
+const DAY_MS = 86_400_000;
+
+function logFileOf({ log }: Config): LogFileOptions | null {
+  if (log.file === NO_LOG_FILE) return null;
+  return {
+    path: log.file,
+    maxBytes: log.fileMaxBytes,
+    keepFiles: log.files,
+    maxAgeMs: log.maxAgeDays * DAY_MS,
+    nowMs: Date.now,
   };
 }
 

@@ -33,6 +33,8 @@ export type AuditKeeperNeeds = {
 export type AuditKeeper = {
   readonly logId: string;
   readonly publicKey: Uint8Array;
+  /** Salt of the tags that stand for secrets in entries. */
+  readonly tagKey: Uint8Array;
   /** A row was committed: it goes to the second sink within moments. */
   noticed(): void;
   /** Why no change may be made just now: the second sink has taken nothing for a day. Null mostly. */
@@ -70,6 +72,7 @@ export async function openAuditKeeper(needs: AuditKeeperNeeds): Promise<AuditKee
   return {
     logId,
     publicKey: signer.publicKey,
+    tagKey: signer.tagKey,
     noticed() {
       if (isQueued) return;
       isQueued = true;

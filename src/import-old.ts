@@ -12,7 +12,7 @@ import { epochMs } from "./kernel/time.ts";
 import { createAccountVault } from "./keyring/account-vault.ts";
 import type { Keyring } from "./keyring/keyring.ts";
 import { createPlainTraces, type PlainTraces } from "./keyring/plain-traces.ts";
-import { redact } from "./observe/redact.ts";
+import { createRedactor } from "./observe/redactor.ts";
 import { openKeyringFor } from "./open-keyring.ts";
 import { type ImportedRequest, writeImport } from "./storage/legacy/import-writer.ts";
 import { inWords, type LegacyDatabase, type LegacyRow, openLegacyDatabase } from "./storage/legacy/legacy-database.ts";
@@ -90,7 +90,7 @@ function planAccount(row: LegacyRow, taken: Set<string>, rule: BaseUrlRule): Res
   const oldId = textOf(row["id"]);
   if (oldId === null) return left("it has no id; left out");
   if (!KEY_PROVIDERS.has(provider))
-    return left(`its provider ${redact(provider)} is not one of this version; left out`);
+    return left(`its provider ${createRedactor().redact(provider)} is not one of this version; left out`);
   const key = row["api_key"];
   if (typeof key !== "string" || key === "" || (provider === "anthropic" && !PROVIDER_KEY.test(key))) {
     return left("it is a login, and its tokens belong to the old project; left out: log in again with this gateway");
@@ -169,7 +169,7 @@ async function noteImport(
   order: ImportOrder,
   written: Readonly<Record<string, number>>,
 ): Promise<void> {
-  const audit = storage.auditedChanges({ now: systemClock.now, clean: redact });
+  const audit = storage.auditedChanges({ now: systemClock.now, clean: createRedactor().redact });
   await audit.note({
     code: "IMP001I",
     actor: { type: "operator", id: "cli", ip: null },

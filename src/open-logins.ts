@@ -10,6 +10,7 @@ import { modelClassOf } from "./domain/account/model-class.ts";
 import { subjectOf } from "./domain/pool/pool-event.ts";
 import type { PoolOwner } from "./gateway/pool-owner.ts";
 import type { Upstream } from "./gateway/ports.ts";
+import type { Secret } from "./kernel/secret.ts";
 import { createAccountVault } from "./keyring/account-vault.ts";
 import type { Keyring } from "./keyring/keyring.ts";
 import { createLoginProofs } from "./keyring/login-proofs.ts";
@@ -32,13 +33,15 @@ type Needs = {
   readonly pool: PoolOwner;
   readonly accounts: AccountService;
   readonly baseUrlRule: BaseUrlRule;
+  /** Told of every token that this process holds. */
+  readonly onSecret: (secret: Secret) => void;
 };
 
 /** Joins the logins to store, keyring, upstream and pool. */
 export function createLogins(needs: Needs): RunningLogins {
   const { config, log, storage, accounts, changes, keyring, pool } = needs;
   const clock = systemClock;
-  const vault = createLoginVault(keyring, createAccountVault(keyring));
+  const vault = createLoginVault(keyring, createAccountVault(keyring, needs.onSecret), needs.onSecret);
   const endpoint = createTokenEndpoint(needs.upstream);
   const accountOf = (id: AccountId) => accounts.snapshot().find((account) => account.id === id) ?? null;
   const nameOf = (id: AccountId) => accountOf(id)?.name ?? null;

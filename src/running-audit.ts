@@ -8,8 +8,9 @@ import type { ClientKeyId } from "./domain/access/client-key-id.ts";
 import type { ClientKeys, Clock } from "./gateway/ports.ts";
 import { durationMs } from "./kernel/time.ts";
 import type { Keyring } from "./keyring/keyring.ts";
+import { escapeUnprintable } from "./observe/describe-error.ts";
 import type { Log } from "./observe/log.ts";
-import { escapeUnprintable, redact } from "./observe/redact.ts";
+import { createRedactor, type FindSecrets } from "./observe/redactor.ts";
 import type { Storage } from "./storage/storage.ts";
 import { VERSION } from "./version.ts";
 
@@ -24,6 +25,8 @@ export type RunningAuditNeeds = {
   readonly dataDir: string;
   readonly log: Log;
   readonly clock: Clock;
+  /** Finds the secrets that this process holds. Default: those alone that look like one. */
+  readonly find?: FindSecrets;
 };
 
 export type RunningAudit = {
@@ -41,9 +44,10 @@ export type RunningAudit = {
 export async function openRunningAudit(needs: RunningAuditNeeds): Promise<RunningAudit> {
   const { storage, log, clock } = needs;
   const keeper: AuditKeeper = await openAuditKeeper({ ...needs, store: storage.auditLog });
+  const redactor = createRedactor({ key: keeper.tagKey, ...(needs.find === undefined ? {} : { find: needs.find }) });
   const changes = storage.auditedChanges({
     now: clock.now,
-    clean: (text) => escapeUnprintable(redact(text)),
+    clean: (text) => escapeUnprintable(redactor.redact(text)),
     onAppended: keeper.noticed,
     refusal: keeper.refusal,
   });

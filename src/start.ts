@@ -16,6 +16,9 @@ const MAX_REQUESTS = "65535";
 /** A supervisor signals the whole group and npm passes the signal on: what comes so close together is one wish. */
 const SAME_SIGNAL_MS = 1_000;
 
+/** From the end of everything to the end of the process, at the latest. */
+const LAST_WORDS_MS = 1_000;
+
 const USAGE = `usage: better-ccflare start [--port N] [--host ADDRESS] [--data-dir PATH] [--config PATH]
                             [--log-level LEVEL] [--log-format pretty|json] [--debug] [--demo]`;
 
@@ -83,6 +86,8 @@ async function run({ config, secrets, warnings }: LoadedConfig, demo: Demo | nul
   }
   const code = await signals.untilStopped(app);
   await demo?.stop();
+  // A log line that nobody reads is still on its way to stderr, and would keep the process.
+  setTimeout(() => process.exit(code), LAST_WORDS_MS).unref();
   return code;
 }
 
@@ -113,10 +118,13 @@ function hearSignals(): { readonly untilStopped: (started: App) => Promise<numbe
       },
     );
   };
-  // A terminal that closes ends the gateway (SIGHUP); there is nothing to reload yet.
-  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
     process.on(signal, () => stop(EXIT.ok));
   }
+  process.on("SIGHUP", () => {
+    // logrotate sends it to have the log file opened anew. Without one, a terminal that closes ends the gateway.
+    if (app?.reopenLog() !== true) stop(EXIT.ok);
+  });
   return {
     untilStopped(started) {
       app = started;

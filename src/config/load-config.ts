@@ -11,7 +11,7 @@ import type { ReadFile } from "./read-file.ts";
 import { runtimeProblems } from "./runtime-rules.ts";
 import type { ConfigFlags, Setting } from "./setting.ts";
 import type { PlacedSetting, SettingValues } from "./settings.ts";
-import { DATA_DIR_ENV, DEFAULT_DATA_DIR, placedSettings } from "./settings.ts";
+import { DATA_DIR_ENV, DEFAULT_DATA_DIR, NO_LOG_FILE, placedSettings } from "./settings.ts";
 
 export type ConfigSources = {
   readonly flags: ConfigFlags;
@@ -151,7 +151,14 @@ function withDerived(values: SettingValues, { flags, env, fileValues }: DerivedF
   if (dataDir === null) return null;
   const isLevelGiven = flags.logLevel !== undefined || env["LOG_LEVEL"] !== undefined || fileValues.has("log.level");
   const level = values.log.debug && !isLevelGiven ? "debug" : values.log.level;
-  return { ...values, storage: { ...values.storage, dataDir }, log: { ...values.log, level } };
+  const file = logFileIn(dataDir, values.log.file, env["HOME"]);
+  if (file === null) return null;
+  return { ...values, storage: { ...values.storage, dataDir }, log: { ...values.log, level, file } };
+}
+
+function logFileIn(dataDir: string, file: string, home: string | undefined): string | null {
+  if (file === NO_LOG_FILE) return file;
+  return file.includes("/") ? absolutePath(file, home) : join(dataDir, file);
 }
 
 function homeless(): ConfigProblem {

@@ -3,6 +3,7 @@ import type { Setting } from "./setting.ts";
 import { decimal, integer, list, networks, oneOf, span, switchable, text } from "./setting.ts";
 
 export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal"] as const;
+export const NO_LOG_FILE = "none";
 export const LOG_FORMATS = ["pretty", "json"] as const;
 
 /** Read before the table is: the config file lies in the data directory. */
@@ -89,6 +90,21 @@ export const SETTINGS = {
       fallback: "pretty",
       help: "pretty for people, json for collectors",
     }),
+    file: text({
+      env: "BETTER_CCFLARE_LOG_FILE",
+      fallback: NO_LOG_FILE,
+      pattern: /^[^\0\r\n]{1,1024}$/u,
+      shape: "a path, or none",
+      help: "a file for the log, beside stderr; a name without / lies in the data directory",
+    }),
+    fileMaxBytes: integer({
+      min: 65_536,
+      max: MAX_BYTES,
+      fallback: 52_428_800,
+      help: "the log file is put away (.1.gz) before it grows beyond",
+    }),
+    files: integer({ min: 1, max: 1000, fallback: 10, help: "log files kept that were put away" }),
+    maxAgeDays: integer({ min: 1, max: 3650, fallback: 14, help: "no line of a log file is kept longer" }),
   },
   upstream: {
     allowPrivate: switchable({

@@ -1,17 +1,23 @@
 import type { Vault } from "../control/ports.ts";
 import type { AccountId } from "../domain/account/account.ts";
 import { assertNever, err } from "../kernel/result.ts";
+import type { Secret } from "../kernel/secret.ts";
 import type { EnvelopeAddress } from "./envelope.ts";
 import type { Keyring, OpenProblem } from "./keyring.ts";
 
-export function createAccountVault(keyring: Keyring): Vault {
+/** `onSecret` is told of every credential that this process holds. */
+export function createAccountVault(keyring: Keyring, onSecret: (secret: Secret) => void = () => undefined): Vault {
   return {
-    sealCredential: (accountId, generation, credential) =>
-      keyring.seal("accounts", addressOf(accountId, generation), credential),
+    sealCredential(accountId, generation, credential) {
+      onSecret(credential);
+      return keyring.seal("accounts", addressOf(accountId, generation), credential);
+    },
 
     openCredential(accountId, generation, envelope) {
       const opened = keyring.open("accounts", addressOf(accountId, generation), envelope);
-      return opened.ok ? opened : err(inWords(opened.error));
+      if (!opened.ok) return err(inWords(opened.error));
+      onSecret(opened.value);
+      return opened;
     },
   };
 }

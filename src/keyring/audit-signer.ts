@@ -1,4 +1,4 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync, sign } from "node:crypto";
+import { createPrivateKey, createPublicKey, generateKeyPairSync, hkdfSync, sign } from "node:crypto";
 import { err, ok, type Result } from "../kernel/result.ts";
 import type { EnvelopeAddress } from "./envelope.ts";
 import type { Keyring, OpenProblem } from "./keyring.ts";
@@ -9,11 +9,14 @@ export type AuditSigner = {
   readonly publicKey: Uint8Array;
   /** 64 bytes. */
   sign(bytes: Uint8Array): Uint8Array;
+  /** 32 bytes, the salt of the tags that stand for secrets: the same for as long as the log lives, and in no other log. */
+  readonly tagKey: Uint8Array;
 };
 
 /** DER of an Ed25519 private key up to its 32 bytes (RFC 8410, section 7). */
 const PKCS8_PREFIX = Buffer.from("302e020100300506032b657004220420", "hex");
 const KEY_BYTES = 32;
+const TAG_CONTEXT = "bccf-audit-tag-v1";
 const FIRST_GENERATION = 1;
 
 /** A fresh signing key, sealed for the log's own row: it opens for no other. */
@@ -40,9 +43,10 @@ export function openAuditSigner(
   const seed = Buffer.from(opened.value.reveal(), "hex");
   if (seed.length !== KEY_BYTES) return err("malformed");
   const key = createPrivateKey({ key: Buffer.concat([PKCS8_PREFIX, seed]), format: "der", type: "pkcs8" });
+  const tagKey = new Uint8Array(hkdfSync("sha256", seed, Buffer.alloc(0), TAG_CONTEXT, KEY_BYTES));
   seed.fill(0);
   const publicKey = createPublicKey(key).export({ format: "der", type: "spki" }).subarray(-KEY_BYTES);
-  return ok({ publicKey, sign: (bytes) => sign(null, bytes, key) });
+  return ok({ publicKey, tagKey, sign: (bytes) => sign(null, bytes, key) });
 }
 
 function addressOf(logId: string): EnvelopeAddress {

@@ -10,25 +10,35 @@ import type { Keyring } from "./keyring.ts";
 const SEPARATOR = " ";
 
 /** The access token is the account's credential; refresh tokens and logins under way have addresses of their own. */
-export function createLoginVault(keyring: Keyring, accounts: Vault): LoginVault {
+export function createLoginVault(
+  keyring: Keyring,
+  accounts: Vault,
+  onSecret: (secret: Secret) => void = () => undefined,
+): LoginVault {
   const open = (address: EnvelopeAddress, envelope: Uint8Array): Result<Secret, string> => {
     const opened = keyring.open("accounts", address, envelope);
     return opened.ok ? opened : err(inWords(opened.error));
   };
   return {
     sealAccessToken: ({ id, generation }, token) => accounts.sealCredential(id, generation, token),
-    sealRefreshToken: (place, token) =>
-      keyring.seal("accounts", refreshAddress(place), joined("refresh token", place.tokenUrl, token.reveal())),
+    sealRefreshToken(place, token) {
+      onSecret(token);
+      return keyring.seal("accounts", refreshAddress(place), joined("refresh token", place.tokenUrl, token.reveal()));
+    },
     openAccessToken: ({ id, generation }, envelope) => accounts.openCredential(id, generation, envelope),
     openRefreshToken(place, envelope) {
       const opened = open(refreshAddress(place), envelope);
       if (!opened.ok) return opened;
       const [tokenUrl, token] = parted(opened.value);
       if (tokenUrl !== place.tokenUrl) return err("it belongs to another token endpoint");
-      return ok(new Secret("refresh token", token));
+      const secret = new Secret("refresh token", token);
+      onSecret(secret);
+      return ok(secret);
     },
-    sealSession: (sessionId, { verifier, plan }) =>
-      keyring.seal("accounts", sessionAddress(sessionId), joined("login under way", verifier.reveal(), plan)),
+    sealSession(sessionId, { verifier, plan }) {
+      onSecret(verifier);
+      return keyring.seal("accounts", sessionAddress(sessionId), joined("login under way", verifier.reveal(), plan));
+    },
     openSession(sessionId, envelope) {
       const opened = open(sessionAddress(sessionId), envelope);
       if (!opened.ok) return opened;

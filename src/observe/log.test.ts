@@ -59,7 +59,7 @@ describe.each(["json", "pretty"] as const)("in %s", (format) => {
       error: new Error("outer", { cause: new Error(`bccf_${KEY}`) }),
     });
     expect(lines.join("")).not.toContain("AbCdEf");
-    expect(lines.join("")).toContain("[redacted]");
+    expect(lines.join("")).toContain("[redacted:");
   });
 });
 

@@ -1,6 +1,7 @@
 import pino from "pino";
+import { describeError, escapeUnprintable } from "./describe-error.ts";
 import { prettyLine } from "./pretty-line.ts";
-import { describeError, escapeUnprintable, redact } from "./redact.ts";
+import { createRedactor, type Redactor } from "./redactor.ts";
 
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal";
 
@@ -82,20 +83,28 @@ export interface Log {
   fatal(message: string, fields?: LogFields): void;
   /** For callers that would compute a field in vain. */
   isEnabled(level: LogLevel): boolean;
-  /** Lines that `write` refused since the start. */
+  /** Lines lost since the start. */
   readonly droppedLines: number;
 }
+
+/** The level changes at once, for every line after. */
+export type AdjustableLog = Log & { level(): LogLevel; setLevel(level: LogLevel): void };
 
 export type LogOptions = {
   readonly level: LogLevel;
   readonly format: "pretty" | "json";
   /** Takes one line with its line break, synchronously. If it throws (disk full, pipe closed) the line is dropped. */
   readonly write: (line: string) => void;
+  /** Lines that were taken by `write` and lost behind it. Default: none. */
+  readonly lostLines?: () => number;
+  /** Default: one that knows credentials by their form alone. */
+  readonly redactor?: Redactor;
 };
 
 const MAX_TEXT_CHARACTERS = 1_000;
 
-export function createLog({ level, format, write }: LogOptions): Log {
+export function createLog(options: LogOptions): AdjustableLog {
+  const { level, format, write, lostLines = () => 0, redactor = createRedactor() } = options;
   let droppedLines = 0;
   const put = (line: string): void => {
     try {
@@ -118,7 +127,7 @@ export function createLog({ level, format, write }: LogOptions): Log {
   const say =
     (at: Exclude<LogLevel, "trace">) =>
     (message: string, fields: LogFields = {}): void => {
-      if (logger.isLevelEnabled(at)) logger[at](allowed(fields), clean(message));
+      if (logger.isLevelEnabled(at)) logger[at](allowed(fields, redactor), clean(redactor, "message", message));
     };
   return {
     debug: say("debug"),
@@ -128,26 +137,33 @@ export function createLog({ level, format, write }: LogOptions): Log {
     fatal: say("fatal"),
     isEnabled: (at) => logger.isLevelEnabled(at),
     get droppedLines() {
-      return droppedLines;
+      return droppedLines + lostLines();
+    },
+    // The only levels that it was ever given.
+    level: () => logger.level as LogLevel,
+    setLevel(next) {
+      logger.level = next;
     },
   };
 }
 
 /** The compiler keeps strange fields out of literals; this keeps them out of whatever else is passed. */
-function allowed(fields: LogFields): Record<string, string | number | boolean | null> {
+function allowed(fields: LogFields, redactor: Redactor): Record<string, string | number | boolean | null> {
   const record: Record<string, string | number | boolean | null> = {};
   for (const [name, value] of Object.entries(fields)) {
     if (!FIELD_NAMES.has(name) || value === undefined) continue;
-    if (name === "error") record[name] = clean(describeError(value));
+    if (name === "error") record[name] = clean(redactor, name, describeError(value));
     else if (typeof value === "number" || typeof value === "boolean" || value === null) record[name] = value;
+    // The query may hold anything, and never belongs to a line.
+    else if (name === "path") record[name] = clean(redactor, name, String(value).replace(/[?#].*$/su, ""));
     // String() and not JSON: a Secret prints as its label.
-    else record[name] = clean(String(value));
+    else record[name] = clean(redactor, name, String(value));
   }
   return record;
 }
 
-function clean(text: string): string {
+function clean(redactor: Redactor, field: string, text: string): string {
   // Redacted before it is cut: half a credential would not be recognised.
-  const redacted = escapeUnprintable(redact(text));
+  const redacted = escapeUnprintable(redactor.next(field, text));
   return redacted.length > MAX_TEXT_CHARACTERS ? `${redacted.slice(0, MAX_TEXT_CHARACTERS)}...` : redacted;
 }

@@ -8,7 +8,8 @@ import type { AuditDraft } from "../../control/audit-port.ts";
 import { StoreUnavailable } from "../../control/store-unavailable.ts";
 import { err } from "../../kernel/result.ts";
 import { epochMs } from "../../kernel/time.ts";
-import { escapeUnprintable, redact } from "../../observe/redact.ts";
+import { escapeUnprintable } from "../../observe/describe-error.ts";
+import { createRedactor } from "../../observe/redactor.ts";
 import { openStorage, type Storage } from "../storage.ts";
 
 let directory = "";
@@ -33,6 +34,8 @@ const DRAFT: AuditDraft = {
 };
 
 const NOW = epochMs(Date.UTC(2026, 10, 24));
+
+const { redact } = createRedactor();
 
 function openChanges({ now = () => NOW, clean = (text: string) => escapeUnprintable(redact(text)) } = {}) {
   return storage.auditedChanges({ now, clean });
@@ -141,7 +144,7 @@ test("T-22.09 no secret comes into an entry, wherever it was put", async () => {
     });
   }
   const text = JSON.stringify(await storage.auditLog.newest(1000));
-  expect(text).toContain("[redacted]");
+  expect(text).toContain("[redacted:");
   expect(text).toContain("[not recorded]");
   expect(text).not.toContain("canary");
 });
