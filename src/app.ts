@@ -5,6 +5,7 @@ import { NO_LOG_FILE } from "./config/settings.ts";
 import { type AccountService, createAccountService } from "./control/accounts.ts";
 import { createExplanationService } from "./control/explanation.ts";
 import { createKeyService, type KeyService } from "./control/keys.ts";
+import { createLogLevelService } from "./control/log-level.ts";
 import type { LoginService } from "./control/logins.ts";
 import type { BaseUrlRule, RequestReader } from "./control/ports.ts";
 import { createRequestService } from "./control/requests.ts";
@@ -267,6 +268,7 @@ function adminApp(
     selection,
     audit: audit.reader,
     vault,
+    logLevels: createLogLevelService({ log, changes: audit.changes }),
     requests: createRequestService(reader, names),
     explanations: createExplanationService(reader, names),
     trace: createTraceService(reader, names, systemClock),

@@ -9,6 +9,7 @@ import { addExplainCommand } from "./explain.ts";
 import { addImportCommand } from "./import.ts";
 import { addKeyCommands } from "./key.ts";
 import { addVaultCommands } from "./keys.ts";
+import { addLogCommands } from "./log.ts";
 import { addRequestsCommand } from "./requests.ts";
 import { addRoutesCommand } from "./routes.ts";
 import { addSimulateCommand } from "./simulate.ts";
@@ -55,6 +56,7 @@ function createProgram(io: CliIo): Command {
   addStrategyCommands(program, io, client);
   addSimulateCommand(program, io, client);
   addAuditCommands(program, io, client);
+  addLogCommands(program, io, client);
   addDoctorCommand(program, io, client);
   addConfigCommands(program, io);
   addImportCommand(program, io);

@@ -1,8 +1,8 @@
 import { DEFAULT_STRATEGY, STRATEGIES } from "../domain/selection/strategy-name.ts";
+import { LOG_LEVELS } from "../kernel/log-level.ts";
 import type { Setting } from "./setting.ts";
 import { decimal, integer, list, networks, oneOf, span, switchable, text } from "./setting.ts";
 
-export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal"] as const;
 export const NO_LOG_FILE = "none";
 export const LOG_FORMATS = ["pretty", "json"] as const;
 

@@ -11,6 +11,7 @@ export const AUDIT_ACTIONS = {
   ACC006: "Keep the models that the provider lists",
   AUD001: "Export the audit log",
   CFG001: "Set the strategy",
+  CFG002: "Change the log level, until the gateway stops",
   IMP001: "Import a database of the old project",
   KEY001: "Create a client key",
   KEY002: "Revoke a client key",

@@ -1,8 +1,10 @@
 /** The control plane over stores in memory and the real keyring, for the tests of control/, http/admin/ and cli/. */
+
 import { randomBytes, randomUUID } from "node:crypto";
 import type { ClientKeyId } from "../domain/access/client-key-id.ts";
 import { type AccountId, accountId, type KnownModel } from "../domain/account/account.ts";
 import type { RequestId } from "../domain/ledger/record.ts";
+import type { LogLevel } from "../kernel/log-level.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import { durationMs, type EpochMs, epochMs } from "../kernel/time.ts";
 import { createAccountVault } from "../keyring/account-vault.ts";
@@ -16,6 +18,7 @@ import { createAccountService } from "./accounts.ts";
 import type { AuditDraft, AuditedChanges, AuditReader, ChangeStores } from "./audit-port.ts";
 import { createExplanationService } from "./explanation.ts";
 import { createKeyService } from "./keys.ts";
+import { createLogLevelService } from "./log-level.ts";
 import type { LoginService } from "./logins.ts";
 import type { LoginStore } from "./oauth-ports.ts";
 import type {
@@ -186,6 +189,16 @@ export async function createControlWorld(given?: Stores) {
   };
   const noLogin = async () => err(refusal("login_unknown", "Cannot log in: this world has no logins"));
   const logins: LoginService = { begin: noLogin, beginAgain: noLogin, finish: noLogin };
+  const level = { now: "info" as LogLevel };
+  const logLevels = createLogLevelService({
+    changes,
+    log: {
+      level: () => level.now,
+      setLevel(next) {
+        level.now = next;
+      },
+    },
+  });
   const stores = { accountStore, keyStore, ledger };
   const services = {
     vault: vaultService,
@@ -197,6 +210,7 @@ export async function createControlWorld(given?: Stores) {
     explanations,
     trace,
     selection,
+    logLevels,
     inspector,
   };
   return {

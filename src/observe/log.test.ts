@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import type { LogLevel } from "../kernel/log-level.ts";
 import { Secret } from "../kernel/secret.ts";
-import type { LogFields, LogLevel, LogOptions } from "./log.ts";
+import type { LogFields, LogOptions } from "./log.ts";
 import { createLog } from "./log.ts";
 
 const KEY = ["sk", "ant", "api03", "AbCdEf0123456789"].join("-");

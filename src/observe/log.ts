@@ -1,9 +1,8 @@
 import pino from "pino";
+import type { LogLevel } from "../kernel/log-level.ts";
 import { describeError, escapeUnprintable } from "./describe-error.ts";
 import { prettyLine } from "./pretty-line.ts";
 import { createRedactor, type Redactor } from "./redactor.ts";
-
-export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal";
 
 /** All that a line may carry. Bodies, headers and queries are no fields, so they cannot be logged. */
 export type LogFields = {
@@ -106,6 +105,7 @@ const MAX_TEXT_CHARACTERS = 1_000;
 export function createLog(options: LogOptions): AdjustableLog {
   const { level, format, write, lostLines = () => 0, redactor = createRedactor() } = options;
   let droppedLines = 0;
+  let current = level;
   const put = (line: string): void => {
     try {
       write(format === "pretty" ? prettyLine(line) : line);
@@ -139,9 +139,9 @@ export function createLog(options: LogOptions): AdjustableLog {
     get droppedLines() {
       return droppedLines + lostLines();
     },
-    // The only levels that it was ever given.
-    level: () => logger.level as LogLevel,
+    level: () => current,
     setLevel(next) {
+      current = next;
       logger.level = next;
     },
   };

@@ -327,6 +327,7 @@ describe("the door", () => {
       "/api/doctor",
       "/api/keys",
       "/api/keys/{key}",
+      "/api/log-level",
       "/api/logins",
       "/api/logins/finish",
       "/api/requests",

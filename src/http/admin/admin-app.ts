@@ -4,6 +4,7 @@ import { HTTPException } from "hono/http-exception";
 import type { AccountService } from "../../control/accounts.ts";
 import type { AuditReader } from "../../control/audit-port.ts";
 import type { KeyService } from "../../control/keys.ts";
+import type { LogLevelService } from "../../control/log-level.ts";
 import type { LoginService } from "../../control/logins.ts";
 import { StoreUnavailable } from "../../control/store-unavailable.ts";
 import type { VaultService } from "../../control/vault.ts";
@@ -14,6 +15,7 @@ import { ROUTES } from "../routes/route-rows.ts";
 import { createAccountRoutes } from "./account-routes.ts";
 import { createAuditRoutes } from "./audit-routes.ts";
 import { createKeyRoutes } from "./key-routes.ts";
+import { createLogRoutes } from "./log-routes.ts";
 import { createLoginRoutes } from "./login-routes.ts";
 import { errorAnswer } from "./refusal-answer.ts";
 import { createReportRoutes, type ReportNeeds } from "./report-routes.ts";
@@ -31,6 +33,7 @@ export type AdminAppNeeds = Omit<ReportNeeds, "diagnosis"> &
     readonly logins: LoginService;
     readonly audit: AuditReader;
     readonly vault: VaultService;
+    readonly logLevels: LogLevelService;
     readonly inspector: ReportNeeds["diagnosis"]["inspector"];
     /** Told of every bug and broken store that became a 500. */
     readonly onError: (error: Error) => void;
@@ -69,6 +72,7 @@ export function createAdminApp(needs: AdminAppNeeds): AdminApp {
   app.route("/", createVaultRoutes(needs.vault));
   app.route("/", createSelectionRoutes(needs));
   app.route("/", createAuditRoutes(needs.audit));
+  app.route("/", createLogRoutes(needs.logLevels));
   app.route("/", createReportRoutes({ ...needs, diagnosis: { inspector, accounts, keys } }));
   app.doc31("/api/openapi.json", { openapi: "3.1.0", info: { title: "better-ccflare admin API", version } });
 

@@ -71,6 +71,8 @@ const VAULT_ROWS: readonly Row[] = [
 const REPORT_ROWS: readonly Row[] = [
   ["GET", "/api/strategy", "principal", ["config.read"], "none", NO_BODY, "session", "-", "none"],
   ["PUT", "/api/strategy", "principal", ["config.write"], "token", ADMIN, "session", "step-up", ["CFG001"]],
+  ["GET", "/api/log-level", "principal", ["config.read"], "none", NO_BODY, "session", "-", "none"],
+  ["PUT", "/api/log-level", "principal", ["config.write"], "token", SMALL, "session", "step-up", ["CFG002"]],
   ["GET", "/api/requests", "principal", ["stats.any", "stats.own"], "none", NO_BODY, "session", "-", "none"],
   ["GET", "/api/requests/trace", "principal", ["stats.any"], "none", NO_BODY, "session", "-", "none"],
   ["GET", "/api/requests/{id}", "principal", ["stats.any", "stats.own"], "none", NO_BODY, "session", "-", "none"],
