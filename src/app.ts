@@ -1,7 +1,6 @@
 import { join } from "node:path";
 import { SOCKET_NAME } from "./cli/socket-name.ts";
 import type { Config, Secrets } from "./config/config.ts";
-import { NO_LOG_FILE } from "./config/settings.ts";
 import { type AccountService, createAccountService } from "./control/accounts.ts";
 import { createExplanationService } from "./control/explanation.ts";
 import { createKeyService, type KeyService } from "./control/keys.ts";
@@ -23,14 +22,10 @@ import { createAccountVault } from "./keyring/account-vault.ts";
 import { createClientKeyMint } from "./keyring/client-key-mint.ts";
 import { createClientKeyVerifier } from "./keyring/client-key-verifier.ts";
 import type { Keyring } from "./keyring/keyring.ts";
-import { createLiveSecrets, type LiveSecrets } from "./keyring/live-secrets.ts";
 import { createVault, type RunningVault } from "./keyring/vault.ts";
 import { logLedgerEvent } from "./ledger-log.ts";
-import { type AdjustableLog, createLog } from "./observe/log.ts";
-import type { LogFileOptions } from "./observe/log-file.ts";
-import { type LogOutlets, openLogOutlets } from "./observe/log-outlets.ts";
-import { createRedactor } from "./observe/redactor.ts";
 import { openKeyringFor } from "./open-keyring.ts";
+import { openLog, type RunningLog } from "./open-log.ts";
 import { createLogins } from "./open-logins.ts";
 import { createPoolView } from "./pool-view.ts";
 import { openRunningAudit, type RunningAudit } from "./running-audit.ts";
@@ -72,10 +67,8 @@ export interface App {
  * @throws Error with a sentence for the operator when the data directory, database or master key cannot be used.
  */
 export async function createApp(config: Config, secrets: Secrets): Promise<App> {
-  const live = createLiveSecrets();
-  for (const secret of [secrets.encryptionKey, secrets.passphrase]) if (secret !== null) live.add(secret);
-  const outlets = openLogOutlets(logFileOf(config));
-  const log = createLog({ ...config.log, ...outlets, redactor: createRedactor({ find: live.find }) });
+  const running = openLog(config, secrets);
+  const { log, live } = running;
   const { dataDir } = config.storage;
   const storage = await openStorage({ dataDir });
   const { keyring, place } = await openOrClose(storage, () => openKeyringFor(storage, { dataDir, secrets }));
@@ -92,14 +85,11 @@ export async function createApp(config: Config, secrets: Secrets): Promise<App> 
     now: systemClock.now,
     onFailure: (cause) => log.error("What older data keys sealed cannot be sealed anew", { error: cause }),
   });
-  return assemble({ config, log, outlets, live, storage, keyring, vault, ledger, audit });
+  return assemble({ ...running, config, storage, keyring, vault, ledger, audit });
 }
 
-type Parts = {
+type Parts = RunningLog & {
   readonly config: Config;
-  readonly log: AdjustableLog;
-  readonly outlets: LogOutlets;
-  readonly live: LiveSecrets;
   readonly storage: Storage;
   readonly audit: RunningAudit;
   readonly keyring: Keyring;
@@ -206,19 +196,6 @@ async function assemble(parts: Parts): Promise<App> {
     hurry: () => plane.hurry(),
     reportBug: (cause) => plane.reportBug(cause),
     addSampleAccount: (sample) => addSampleAccount(accounts, sample),
-  };
-}
-
-const DAY_MS = 86_400_000;
-
-function logFileOf({ log }: Config): LogFileOptions | null {
-  if (log.file === NO_LOG_FILE) return null;
-  return {
-    path: log.file,
-    maxBytes: log.fileMaxBytes,
-    keepFiles: log.files,
-    maxAgeMs: log.maxAgeDays * DAY_MS,
-    nowMs: Date.now,
   };
 }
 

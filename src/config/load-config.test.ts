@@ -109,6 +109,7 @@ const PRECEDENCE = [
   },
   { env: "BETTER_CCFLARE_DEBUG", key: "log.debug", inEnv: "0", inFile: "true", fromEnv: false, fromFile: true },
   { env: "LOG_LEVEL", key: "log.level", inEnv: "warn", inFile: '"error"', fromEnv: "warn", fromFile: "error" },
+  { env: "LOG_FILE", key: "log.file", inEnv: "none", inFile: '"/l"', fromEnv: "none", fromFile: "/l" },
   { env: "LOG_FORMAT", key: "log.format", inEnv: "pretty", inFile: '"json"', fromEnv: "pretty", fromFile: "json" },
   {
     env: "BETTER_CCFLARE_ALLOWED_HOSTS",

@@ -91,7 +91,7 @@ export const SETTINGS = {
       help: "pretty for people, json for collectors",
     }),
     file: text({
-      env: "BETTER_CCFLARE_LOG_FILE",
+      env: "LOG_FILE",
       fallback: NO_LOG_FILE,
       pattern: /^[^\0\r\n]{1,1024}$/u,
       shape: "a path, or none",

@@ -21,7 +21,7 @@ function temporaryDirectory(): string {
 }
 
 async function startLogging(dataDir: string): Promise<GatewayProcess> {
-  const env = { BETTER_CCFLARE_LOG_FILE: "gateway.log", LOG_LEVEL: "debug", LOG_FORMAT: "json" };
+  const env = { LOG_FILE: "gateway.log", LOG_LEVEL: "debug", LOG_FORMAT: "json" };
   const gateway = await startGateway({ dataDir, env });
   cleanups.push(() => gateway.stop());
   return gateway;
