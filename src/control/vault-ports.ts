@@ -1,7 +1,14 @@
 import type { EpochMs } from "../kernel/time.ts";
 
 /** What a data key is for. A data key of one purpose never opens an envelope of another. */
-export const DATA_KEY_PURPOSES = ["accounts", "apikey-pepper", "audit-sign"] as const;
+export const DATA_KEY_PURPOSES = [
+  "accounts",
+  "apikey-pepper",
+  "audit-sign",
+  "login-pepper",
+  "session-mac",
+  "totp",
+] as const;
 
 export type DataKeyPurpose = (typeof DATA_KEY_PURPOSES)[number];
 

@@ -1,5 +1,5 @@
 import { SYSTEM } from "../control/acting.ts";
-import type { SealedColumn, SealedValue, VaultStore } from "../control/vault-ports.ts";
+import type { DataKeyPurpose, SealedColumn, SealedValue, VaultStore } from "../control/vault-ports.ts";
 import { dataKeyIdOf } from "./envelope.ts";
 import type { VaultNeeds } from "./vault.ts";
 
@@ -7,6 +7,8 @@ import type { VaultNeeds } from "./vault.ts";
 const BATCH_ROWS = 20;
 const BATCH_PAUSE_MS = 100;
 const PAGE_ROWS = 500;
+/** A password can be hashed anew at its next login alone, which may be in a year: its pepper is never unneeded. */
+const KEPT: DataKeyPurpose = "login-pepper";
 /** What was sealed just before a rotation may still be on its way to the disk; a write waits for 5 s at most. */
 const DEFAULT_GRACE_MS = 60_000;
 
@@ -91,7 +93,7 @@ async function sealAnew(needs: VaultNeeds, column: SealedColumn, signal: AbortSi
 
 /** Gives how long to wait until another key may go, null when none waits. */
 async function destroyUnused(needs: VaultNeeds, freeAtMs: (id: number) => number): Promise<number | null> {
-  const older = needs.keyring.ring.all().filter(({ isActive }) => !isActive);
+  const older = needs.keyring.ring.all().filter(({ isActive, purpose }) => !isActive && purpose !== KEPT);
   if (older.length === 0) return null;
   const uses = await usesOf(needs.stored);
   let waitMs: number | null = null;
