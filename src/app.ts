@@ -27,6 +27,7 @@ import { logLedgerEvent } from "./ledger-log.ts";
 import { openKeyringFor } from "./open-keyring.ts";
 import { openLog, type RunningLog } from "./open-log.ts";
 import { createLogins } from "./open-logins.ts";
+import { openPeople } from "./open-people.ts";
 import { createPoolView } from "./pool-view.ts";
 import { openRunningAudit, type RunningAudit } from "./running-audit.ts";
 import { openLedger, type SpooledLedger } from "./storage/ledger/ledger.ts";
@@ -116,6 +117,7 @@ async function assemble(parts: Parts): Promise<App> {
     },
     clock,
   });
+  const people = await openPeople({ ...parts, changes: audit.changes, clock, onUserChanged: () => undefined });
   const selection = await openSelection(parts);
   const plane: DataPlane = createDataPlane({
     rule: selection.rule,
@@ -187,6 +189,7 @@ async function assemble(parts: Parts): Promise<App> {
       await upstream.stop();
       await ledger.stop();
       await vault.stop();
+      await people.stop();
       await audit.stop();
       await storage.close();
       keyring.close();

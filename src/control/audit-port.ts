@@ -1,5 +1,6 @@
 import type { AuditCode } from "./audit-codes.ts";
 import type { LoginStore } from "./oauth-ports.ts";
+import type { PeopleStores } from "./people-ports.ts";
 import type { AccountStore, ClientKeyStore, SettingStore } from "./ports.ts";
 import type { DataKeyChanges } from "./vault-ports.ts";
 
@@ -33,6 +34,7 @@ export type ChangeStores = {
   readonly settings: SettingStore;
   readonly dataKeys: DataKeyChanges;
   readonly logins: LoginStore;
+  readonly people: PeopleStores;
 };
 
 export interface AuditedChanges {

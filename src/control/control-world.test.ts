@@ -86,6 +86,7 @@ export async function createControlWorld(given?: Stores) {
     settings: settingStore,
     dataKeys: store,
     logins: NO_LOGINS,
+    people: NO_PEOPLE,
   });
   const ledger: {
     rows: RequestRow[];
@@ -245,6 +246,9 @@ const NO_LOGINS: LoginStore = {
   rotate: async () => false,
   markNeedsReauth: async () => false,
 };
+
+/** People are tested over a real database (people-world.test.ts): whatever asks for them here fails. */
+const NO_PEOPLE = {} as ChangeStores["people"];
 
 /** Without a transaction: what it records is what was asked for. The real one is tested in storage/audit. */
 function createRecordedChanges(stores: ChangeStores): AuditedChanges & { drafts: AuditDraft[] } {

@@ -60,7 +60,7 @@ export type SessionService = {
   csrfFor(cookie: string): string | null;
   /** The caller's own, newest first. */
   list(principal: Principal): Promise<readonly SessionReport[]>;
-  /** One of the caller's own; anybody else's is not found. */
+  /** One of the caller's own; anybody else's is not found. Any but the current one needs a fresh proof. */
   end(principal: Principal, sessionId: string): Promise<Result<void, Refusal>>;
   endAllOf(userId: UserId): Promise<void>;
   /** Told of every session that ended, by its public id, so that open streams of the admin plane can be cut. */
@@ -125,7 +125,10 @@ export type UserService = {
     passwords: { readonly current: string; readonly next: string },
     ip: string | null,
   ): Promise<Result<OpenedSession, Refusal>>;
+  /** Owners alone. All sessions end. */
   resetMfa(principal: Principal, nameOrId: string): Promise<Result<UserReport, Refusal>>;
+  /** Logs the user out everywhere, and changes nothing else. */
+  endSessions(principal: Principal, nameOrId: string): Promise<Result<UserReport, Refusal>>;
   remove(principal: Principal, nameOrId: string): Promise<Result<void, Refusal>>;
 };
 

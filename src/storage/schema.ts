@@ -1,6 +1,7 @@
 import type { Kysely } from "kysely";
 import type { CredentialKind } from "../domain/account/account.ts";
 import type { RequestOutcome } from "../domain/ledger/record.ts";
+import type { PeopleSchema } from "./people/people-schema.ts";
 
 /** 0 or 1: SQLite has no boolean. */
 export type Flag = number;
@@ -162,7 +163,7 @@ export type OauthSessionsTable = {
   expires_at_ms: number;
 };
 
-export type Schema = {
+export type Schema = PeopleSchema & {
   oauth_accounts: OauthAccountsTable;
   oauth_sessions: OauthSessionsTable;
   meta: MetaTable;

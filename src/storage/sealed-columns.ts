@@ -17,6 +17,7 @@ export function createSealedColumns(db: WriteHandle): readonly SealedColumn[] {
     { ...accounts, table: "accounts", column: "credential", generation: sql<number>`generation` },
     { ...accounts, table: "oauth_accounts", column: "refresh_token", id: "account_id", generation: ofAccount },
     { ...accounts, table: "oauth_sessions", column: "sealed", generation: sql<number>`1` },
+    { purpose: "totp", table: "users", column: "totp_seed", id: "id", generation: sql<number>`1` },
     { purpose: "audit-sign", table: "audit_log", column: "signing_key", id: "id", generation: sql<number>`generation` },
   ];
   return places.map((place) => sealedColumn(db, place));
@@ -47,14 +48,13 @@ function sealedColumn(db: WriteHandle, place: Place): SealedColumn {
   };
 }
 
-/** How many live client keys each pepper still checks. A revoked key is never checked again. */
+/** How many live keys, tokens and setup secrets each pepper still checks. What is revoked is never checked again. */
 export async function pepperUses(db: WriteHandle): Promise<ReadonlyMap<number, number>> {
-  const rows = await db
-    .selectFrom("client_keys")
-    .select(["pepper_version as id", sql<number>`count(*)`.as("uses")])
-    .where("revoked_at_ms", "is", null)
-    .groupBy("pepper_version")
-    .limit(1000)
-    .execute();
-  return new Map(rows.map(({ id, uses }) => [id, uses]));
+  const checked = sql<{ readonly id: number; readonly uses: number }>`
+    select pepper_version as id, count(*) as uses from (
+      select pepper_version from client_keys where revoked_at_ms is null
+      union all select pepper_version from admin_tokens where revoked_at_ms is null
+      union all select pepper_version from setup_secrets
+    ) group by pepper_version limit 1000`;
+  return new Map((await checked.execute(db)).rows.map(({ id, uses }) => [id, uses]));
 }

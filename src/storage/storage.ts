@@ -1,6 +1,7 @@
 import { CompiledQuery, Kysely } from "kysely";
 import type { AuditedChanges } from "../control/audit-port.ts";
 import type { LoginStore, SessionStore } from "../control/oauth-ports.ts";
+import type { PeopleStores, SetupFile } from "../control/people-ports.ts";
 import type { AccountStore, ClientKeyStore, RequestReader, SettingStore } from "../control/ports.ts";
 import type { DataKeyChanges, VaultStore } from "../control/vault-ports.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
@@ -23,6 +24,8 @@ import { createLoginSessionStore } from "./login-session-store.ts";
 import { createLoginStore } from "./login-store.ts";
 import { migrateToLatest } from "./migrate.ts";
 import { allMigrations } from "./migrations/all-migrations.ts";
+import { createPeopleStores } from "./people/people-stores.ts";
+import { createSetupFile } from "./people/setup-file.ts";
 import { createPoolStore, type PoolStore } from "./pool-state-store.ts";
 import { createRequestReader } from "./request-reader.ts";
 import type { ReadHandle, Schema, WriteHandle } from "./schema.ts";
@@ -44,6 +47,8 @@ export type Storage = {
   readonly settings: SettingStore;
   readonly logins: LoginStore;
   readonly loginSessions: SessionStore;
+  readonly people: PeopleStores;
+  readonly setupFile: SetupFile;
   readonly auditLog: AuditLogStore;
   /** Changes and their audit rows, in one transaction each. */
   auditedChanges(needs: AuditNeeds): AuditedChanges;
@@ -105,6 +110,8 @@ async function open(paths: DataPaths): Promise<Storage> {
       settings: createSettingStore(writer),
       logins: createLoginStore(writer),
       loginSessions: createLoginSessionStore(writer),
+      people: createPeopleStores(writer),
+      setupFile: createSetupFile(paths.directory),
       auditLog: createAuditLogStore(writer),
       auditedChanges: (needs) => createAuditedChanges(writer, needs),
       poolState: createPoolStore(state),

@@ -7,6 +7,7 @@ import { createAccountStore } from "../account-store.ts";
 import { createClientKeyStore } from "../client-key-store.ts";
 import { createDataKeyStore } from "../data-key-store.ts";
 import { createLoginStore } from "../login-store.ts";
+import { createPeopleStores } from "../people/people-stores.ts";
 import type { WriteHandle } from "../schema.ts";
 import { createSettingStore } from "../setting-store.ts";
 import { appendEntry } from "./audit-rows.ts";
@@ -78,6 +79,7 @@ function storesOn(transaction: WriteHandle): ChangeStores {
     settings: createSettingStore(transaction),
     dataKeys: createDataKeyStore(transaction),
     logins: createLoginStore(transaction),
+    people: createPeopleStores(transaction),
   };
 }
 
