@@ -111,14 +111,14 @@ function tokenOf(cryptoki: Cryptoki, session: bigint, flags: number): Token {
     },
     idOf(key) {
       // One message under a nonce that is never drawn: its tag says nothing about another one.
-      const sealed = encrypt(cryptoki, { session, key, nonce: Buffer.alloc(NONCE_BYTES) }, KEK_ID_TEXT, KEK_ID_TEXT);
+      const sealed = encrypt({ cryptoki, session, key, nonce: Buffer.alloc(NONCE_BYTES) }, KEK_ID_TEXT, KEK_ID_TEXT);
       return Buffer.from(sealed.subarray(-TAG_BYTES)).toString("hex").slice(0, 16);
     },
     encrypt(key, aad, plain) {
       const nonce = randomBytes(NONCE_BYTES);
-      return Buffer.concat([nonce, encrypt(cryptoki, { session, key, nonce }, aad, plain)]);
+      return Buffer.concat([nonce, encrypt({ cryptoki, session, key, nonce }, aad, plain)]);
     },
-    decrypt: (key, aad, sealed) => decrypt(cryptoki, { session, key }, aad, sealed),
+    decrypt: (key, aad, sealed) => decrypt({ cryptoki, session, key }, aad, sealed),
     close() {
       cryptoki.call("C_CloseSession", session);
     },
@@ -127,7 +127,7 @@ function tokenOf(cryptoki: Cryptoki, session: bigint, flags: number): Token {
 
 const KEK_ID_TEXT = Buffer.from("bccf-kek-id-v1", "latin1");
 
-type Where = { readonly session: bigint; readonly key: bigint };
+type Where = { readonly cryptoki: Cryptoki; readonly session: bigint; readonly key: bigint };
 
 function findKeys(cryptoki: Cryptoki, session: bigint, label: string): readonly bigint[] {
   const template = attributes([
@@ -170,8 +170,7 @@ function isExtractable(cryptoki: Cryptoki, session: bigint, key: bigint): boolea
 }
 
 function encrypt(
-  cryptoki: Cryptoki,
-  { session, key, nonce }: Where & { readonly nonce: Uint8Array },
+  { cryptoki, session, key, nonce }: Where & { readonly nonce: Uint8Array },
   aad: Uint8Array,
   plain: Uint8Array,
 ): Uint8Array {
@@ -185,7 +184,7 @@ function encrypt(
   return output;
 }
 
-function decrypt(cryptoki: Cryptoki, { session, key }: Where, aad: Uint8Array, sealed: Uint8Array): Uint8Array | null {
+function decrypt({ cryptoki, session, key }: Where, aad: Uint8Array, sealed: Uint8Array): Uint8Array | null {
   if (sealed.length <= SEAL_OVERHEAD_BYTES) return null;
   const how = gcmMechanism(sealed.slice(0, NONCE_BYTES), aad);
   const input = sealed.slice(NONCE_BYTES);
