@@ -12,8 +12,19 @@ export const DATA_KEY_PURPOSES = [
 
 export type DataKeyPurpose = (typeof DATA_KEY_PURPOSES)[number];
 
-/** Only what encrypts wears out: a keyed hash may be made without limit. */
-export const SEALING_PURPOSES: ReadonlySet<DataKeyPurpose> = new Set(["accounts", "audit-sign"]);
+/** What the key of a purpose does. Only what encrypts wears out: a keyed hash may be made without limit. */
+const WORK: Readonly<Record<DataKeyPurpose, "encrypts" | "hashes">> = {
+  accounts: "encrypts",
+  "apikey-pepper": "hashes",
+  "audit-sign": "encrypts",
+  "login-pepper": "hashes",
+  "session-mac": "hashes",
+  totp: "encrypts",
+};
+
+export function doesEncrypt(purpose: DataKeyPurpose): boolean {
+  return WORK[purpose] === "encrypts";
+}
 
 /** A data key as it is stored: sealed under the master key. */
 export type WrappedDataKey = {

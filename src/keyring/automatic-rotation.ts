@@ -1,4 +1,4 @@
-import { type DataKeyPurpose, type DataKeyStore, SEALING_PURPOSES } from "../control/vault-ports.ts";
+import { type DataKeyPurpose, type DataKeyStore, doesEncrypt } from "../control/vault-ports.ts";
 import type { EpochMs } from "../kernel/time.ts";
 import type { EncryptionCounts } from "./encryption-counts.ts";
 
@@ -22,7 +22,7 @@ export async function wornPurposes(
 ): Promise<readonly DataKeyPurpose[]> {
   const stored = await keys.store.list();
   return stored
-    .filter(({ state, purpose }) => state === "active" && SEALING_PURPOSES.has(purpose))
+    .filter(({ state, purpose }) => state === "active" && doesEncrypt(purpose))
     .filter(({ id, createdAtMs }) => {
       return keys.counts.made(id) >= limits.encryptions || nowMs - createdAtMs >= limits.ageMs;
     })

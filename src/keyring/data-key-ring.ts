@@ -1,4 +1,4 @@
-import { type DataKeyPurpose, SEALING_PURPOSES, type WrappedDataKey } from "../control/vault-ports.ts";
+import { type DataKeyPurpose, doesEncrypt, type WrappedDataKey } from "../control/vault-ports.ts";
 import type { EpochMs } from "../kernel/time.ts";
 import { type DrawnDataKey, differingKeys, drawDataKey, type OpenDataKey, rewrapDataKeys } from "./data-keys.ts";
 import { COUNT_BLOCK, type EncryptionCounts } from "./encryption-counts.ts";
@@ -50,7 +50,7 @@ export function createDataKeyRing(firstMasterKey: MasterKey, opened: Opened): Da
     draw: (purpose, nowMs) => drawDataKey(masterKey, purpose, { nowMs, takenIds: new Set(keys.map(({ id }) => id)) }),
     promote(key) {
       const others = keys.map((each) => (each.purpose === key.purpose ? { ...each, isActive: false } : each));
-      if (SEALING_PURPOSES.has(key.purpose)) counts.open(key.id, COUNT_BLOCK);
+      if (doesEncrypt(key.purpose)) counts.open(key.id, COUNT_BLOCK);
       change([...others, key]);
     },
     forget(id) {

@@ -1,5 +1,5 @@
 import { randomBytes, randomInt, timingSafeEqual } from "node:crypto";
-import { type DataKeyPurpose, SEALING_PURPOSES, type WrappedDataKey } from "../control/vault-ports.ts";
+import { type DataKeyPurpose, doesEncrypt, type WrappedDataKey } from "../control/vault-ports.ts";
 import type { EpochMs } from "../kernel/time.ts";
 import { KEY_BYTES } from "./aead.ts";
 import { COUNT_BLOCK } from "./encryption-counts.ts";
@@ -47,7 +47,7 @@ export async function drawDataKey(
   const fields = { id, purpose, kekId: masterKey.id, createdAtMs: context.nowMs };
   const wrapped = await masterKey.wrap(wrapAddress(fields), key);
   // Its first block is reserved with its birth.
-  const encryptions = SEALING_PURPOSES.has(purpose) ? COUNT_BLOCK : 0;
+  const encryptions = doesEncrypt(purpose) ? COUNT_BLOCK : 0;
   return { open: { id, purpose, isActive: true, key }, stored: { ...fields, wrapped, encryptions, state: "active" } };
 }
 

@@ -2,7 +2,7 @@ import {
   DATA_KEY_PURPOSES,
   type DataKeyPurpose,
   type DataKeyStore,
-  SEALING_PURPOSES,
+  doesEncrypt,
   type WrappedDataKey,
 } from "../control/vault-ports.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
@@ -53,12 +53,12 @@ export async function openKeyring({ masterKey, store, now }: KeyringNeeds): Prom
   if (fresh.length > 0) await store.insert(fresh);
   const counts = createEncryptionCounts(store);
   for (const { id, purpose, state, encryptions } of stored) {
-    if (state !== "active" || !SEALING_PURPOSES.has(purpose)) continue;
+    if (state !== "active" || !doesEncrypt(purpose)) continue;
     // What an earlier process reserved may be used up: this one begins a block of its own.
     await store.reserve(id, COUNT_BLOCK);
     counts.open(id, encryptions + COUNT_BLOCK);
   }
-  for (const { id, purpose } of fresh) if (SEALING_PURPOSES.has(purpose)) counts.open(id, COUNT_BLOCK);
+  for (const { id, purpose } of fresh) if (doesEncrypt(purpose)) counts.open(id, COUNT_BLOCK);
   return keyringOf(createDataKeyRing(masterKey, { keys, counts }));
 }
 
