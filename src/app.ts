@@ -28,6 +28,7 @@ import { openKeyringFor } from "./open-keyring.ts";
 import { openLog, type RunningLog } from "./open-log.ts";
 import { createLogins } from "./open-logins.ts";
 import { openPeople } from "./open-people.ts";
+import { openTlsDoor, type RunningTls } from "./open-tls.ts";
 import { createPoolView } from "./pool-view.ts";
 import { openRunningAudit, type RunningAudit } from "./running-audit.ts";
 import { openLedger, type SpooledLedger } from "./storage/ledger/ledger.ts";
@@ -72,23 +73,24 @@ export async function createApp(config: Config, secrets: Secrets): Promise<App> 
   const { log, live } = running;
   const { dataDir } = config.storage;
   const storage = await openStorage({ dataDir });
-  const where = { dataDir, vault: config.vault, secrets };
-  const { keyring, sources } = await openOrClose(storage, () => openKeyringFor(storage, where));
+  const { keyring, place } = await openOrClose(storage, () => openKeyringFor(storage, { dataDir, secrets }));
   const audit = await openOrClose(storage, () =>
     openRunningAudit({ storage, keyring, dataDir, log, clock: systemClock, find: live.find }),
+  );
+  const tls = await openOrClose(storage, async () =>
+    openTlsDoor({ config, log, clock: systemClock, changes: audit.changes }),
   );
   const ledger = await openLedger({ dataDir, now: systemClock.now, onEvent: (event) => logLedgerEvent(log, event) });
   const vault = createVault({
     keyring,
-    sources,
+    place,
     dataKeys: storage.dataKeys,
     stored: storage.vault,
     audit: audit.changes,
     now: systemClock.now,
-    onFailure: (cause) =>
-      log.error("The data keys cannot be renewed, or what older ones sealed cannot be sealed anew", { error: cause }),
+    onFailure: (cause) => log.error("What older data keys sealed cannot be sealed anew", { error: cause }),
   });
-  return assemble({ ...running, config, storage, keyring, vault, ledger, audit });
+  return assemble({ ...running, config, storage, keyring, vault, ledger, audit, tls });
 }
 
 type Parts = RunningLog & {
@@ -98,6 +100,7 @@ type Parts = RunningLog & {
   readonly keyring: Keyring;
   readonly vault: RunningVault;
   readonly ledger: SpooledLedger;
+  readonly tls: RunningTls;
 };
 
 async function assemble(parts: Parts): Promise<App> {
@@ -125,6 +128,7 @@ async function assemble(parts: Parts): Promise<App> {
     rule: selection.rule,
     poolStore: storage.poolState,
     homeStore: storage.homes,
+    tls: parts.tls.door,
     config,
     log,
     clock,
@@ -181,11 +185,13 @@ async function assemble(parts: Parts): Promise<App> {
       });
       vault.start();
       await audit.start();
+      parts.tls.start();
       await logins.keeper.start();
       process.stdout.write(await welcome({ url: plane.url, accounts, keys, config }));
     },
     async stop() {
       await plane.stop();
+      parts.tls.stop();
       await admin?.stop();
       await logins.keeper.stop();
       await upstream.stop();

@@ -58,6 +58,7 @@ function start(env: Readonly<Record<string, string>> = {}): Running {
     },
     rule: () => ({ ...config.selection, maxWaitMs: config.queue.maxWaitMs }),
     poolStore: { load: () => Promise.resolve(null), save: () => Promise.resolve() },
+    tls: null,
     homeStore: { loadAll: () => Promise.resolve([]), save: () => Promise.resolve(), prune: () => Promise.resolve() },
   });
   plane.listen();

@@ -20,6 +20,7 @@ import type { Rooms } from "./gateway/rooms.ts";
 import { serve } from "./gateway/serve.ts";
 import { createStreamWatch } from "./gateway/stream-watch.ts";
 import { type DataListener, type DataListenerOptions, listenData } from "./http/data-listener.ts";
+import type { TlsDoor } from "./http/http1/handshakes.ts";
 import { ledgerLagOf } from "./inspector.ts";
 import { durationMs } from "./kernel/time.ts";
 import type { Log } from "./observe/log.ts";
@@ -43,6 +44,8 @@ export type DataPlaneNeeds = {
   readonly rule: () => SelectionRule;
   readonly poolStore: PoolStore;
   readonly homeStore: HomeStore;
+  /** Null: the data plane is served without TLS. */
+  readonly tls: TlsDoor | null;
 };
 
 export interface DataPlane {
@@ -100,6 +103,7 @@ export function createDataPlane(needs: DataPlaneNeeds): DataPlane {
         host: config.server.host,
         port: config.server.port,
         maxConnections: config.limits.maxConnections,
+        tls: needs.tls,
         allowedHosts: config.server.allowedHosts,
         allowedOrigins: config.server.allowedOrigins,
         trustedProxies: config.server.trustedProxies,

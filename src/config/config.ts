@@ -9,6 +9,8 @@ export type Config = SettingValues & {
   readonly strategyGivenBy: string | null;
   /** Only noticed, so that a first start can offer to add it; the key itself is never kept. */
   readonly hasAnthropicApiKey: boolean;
+  /** NODE_EXTRA_CA_CERTS, a file that the runtime reads by itself: its authorities are trusted as upstream's. */
+  readonly furtherAuthoritiesFile: string | null;
 };
 
 /** Kept apart from `Config`, so that printing a configuration cannot print a secret. */

@@ -167,15 +167,12 @@ const PRECEDENCE = [
     fromEnv: 60_000,
     fromFile: 7_200_000,
   },
-  {
-    env: "BETTER_CCFLARE_MASTER_KEY_SOURCE",
-    key: "vault.masterKeySource",
-    inEnv: "keychain",
-    inFile: '"file"',
-    fromEnv: "keychain",
-    fromFile: "file",
-  },
   { env: "CLIENT_ID", key: "oauth.clientId", inEnv: "e", inFile: '"f"', fromEnv: "e", fromFile: "f" },
+  ...[
+    // The other of the pair stands in the file, since one alone is a mistake.
+    { env: "SSL_CERT_PATH", key: "tls.certFile", inFile: '"/f/tls"\nkeyFile = "/k"' },
+    { env: "SSL_KEY_PATH", key: "tls.keyFile", inFile: '"/f/tls"\ncertFile = "/c"' },
+  ].map((row) => ({ ...row, inEnv: "/e/tls", fromEnv: "/e/tls", fromFile: "/f/tls" })),
   { env: "RETRY_ATTEMPTS", key: "retry.attempts", inEnv: "5", inFile: "6", fromEnv: 5, fromFile: 6 },
   { env: "RETRY_DELAY_MS", key: "retry.delayMs", inEnv: "0", inFile: "7", fromEnv: 0, fromFile: 7 },
   { env: "RETRY_BACKOFF", key: "retry.backoff", inEnv: "1.5", inFile: "3", fromEnv: 1.5, fromFile: 3 },

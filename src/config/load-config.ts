@@ -1,7 +1,6 @@
 import { join } from "node:path";
 import type { Result } from "../kernel/result.ts";
 import { err, ok } from "../kernel/result.ts";
-import type { Secret } from "../kernel/secret.ts";
 import type { Config, ConfigProblem, Environment, Purpose, Secrets } from "./config.ts";
 import type { FileValues } from "./config-file.ts";
 import { absolutePath, readConfigFile } from "./config-file.ts";
@@ -29,6 +28,8 @@ export type LoadedConfig = {
   readonly warnings: readonly string[];
 };
 
+const NO_FILE = "none";
+
 type Given = { readonly source: ConfigProblem["source"] | "default"; readonly key: string; readonly raw: unknown };
 
 /** Flag before env before file before default. Either everything is right, or every mistake is returned. */
@@ -51,14 +52,14 @@ export function loadConfig(sources: ConfigSources): Result<LoadedConfig, readonl
   ];
   const values = withDerived(read.values, { flags, env, fileValues: file.values });
   if (values === null) problems.push(homeless());
-  else
-    problems.push(...ruleProblems(values, read.given), ...masterKeyProblems(values, read.given, { key, passphrase }));
+  else problems.push(...ruleProblems(values, read.given));
   if (problems.length > 0 || values === null || !key.ok || !passphrase.ok) return err(problems);
   const config: Config = {
     ...values,
     configPath,
     strategyGivenBy: givenBy("selection.strategy", read.given),
     hasAnthropicApiKey: (env["ANTHROPIC_API_KEY"] ?? "") !== "",
+    furtherAuthoritiesFile: (env["NODE_EXTRA_CA_CERTS"] ?? "") === "" ? null : (env["NODE_EXTRA_CA_CERTS"] ?? null),
   };
   return ok({
     config,
@@ -175,15 +176,17 @@ function homeless(): ConfigProblem {
 function ruleProblems(values: SettingValues, given: ReadonlyMap<string, Given>): readonly ConfigProblem[] {
   const problems: ConfigProblem[] = [];
   const { host, tlsTerminatedByProxy } = values.server;
-  if (!isLoopback(host) && !tlsTerminatedByProxy) {
+  const hasTls = values.tls.certFile !== NO_FILE;
+  if (!isLoopback(host) && !tlsTerminatedByProxy && !hasTls) {
     problems.push({
       ...placeOf("server.host", given),
       reason: `${host} can be reached from other machines, and keys would cross the network unencrypted`,
       fix:
-        "put a reverse proxy with TLS in front and set tlsTerminatedByProxy = true under [server] in the config file, " +
-        "or listen on 127.0.0.1",
+        "give certFile and keyFile under [tls] in the config file, or put a reverse proxy with TLS in front and set " +
+        "tlsTerminatedByProxy = true under [server], or listen on 127.0.0.1",
     });
   }
+  problems.push(...tlsProblems(values, given));
   const { requestBodyBytes, inFlightBodyBytes } = values.limits;
   if (requestBodyBytes > inFlightBodyBytes) {
     problems.push({
@@ -195,26 +198,22 @@ function ruleProblems(values: SettingValues, given: ReadonlyMap<string, Given>):
   return problems;
 }
 
-function masterKeyProblems(
-  { vault }: SettingValues,
-  given: ReadonlyMap<string, Given>,
-  {
-    key,
-    passphrase,
-  }: { readonly key: Result<Secret | null, unknown>; readonly passphrase: Result<Secret | null, unknown> },
-): readonly ConfigProblem[] {
-  const { masterKeySource } = vault;
-  if (masterKeySource === "file") return [];
-  const place = placeOf("vault.masterKeySource", given);
-  if ((key.ok && key.value !== null) || (passphrase.ok && passphrase.value !== null)) {
-    const reason = "an encryption key or a passphrase is given as well";
-    return [{ ...place, reason, fix: "keep one source of the master key, and unset the others" }];
-  }
-  if (masterKeySource === "keychain") return [];
-  const missing = (["pkcs11Module", "pkcs11Token", "pkcs11PinFile"] as const).filter((name) => vault[name] === "none");
-  if (missing.length === 0) return [];
-  const names = missing.map((name) => `vault.${name}`).join(", ");
-  return [{ ...place, reason: `pkcs11 needs ${names} as well`, fix: "set them under [vault] in the config file" }];
+/** Half a set of files would leave out what the operator meant to have. */
+function tlsProblems({ tls }: SettingValues, given: ReadonlyMap<string, Given>): readonly ConfigProblem[] {
+  const needs = (key: string, isGiven: boolean, other: string, isOtherGiven: boolean): readonly ConfigProblem[] =>
+    isGiven && !isOtherGiven
+      ? [{ ...placeOf(key, given), reason: `it does nothing without ${other}`, fix: `give ${other} too, or remove it` }]
+      : [];
+  const hasCert = tls.certFile !== NO_FILE;
+  const hasKey = tls.keyFile !== NO_FILE;
+  const hasAuthority = tls.clientCaFile !== NO_FILE;
+  return [
+    ...needs("tls.certFile", hasCert, "tls.keyFile", hasKey),
+    ...needs("tls.keyFile", hasKey, "tls.certFile", hasCert),
+    ...needs("tls.clientCaFile", hasAuthority, "tls.certFile", hasCert),
+    ...needs("tls.crlFile", tls.crlFile !== NO_FILE, "tls.clientCaFile", hasAuthority),
+    ...needs("tls.clientNames", tls.clientNames.length > 0, "tls.clientCaFile", hasAuthority),
+  ];
 }
 
 function placeOf(key: string, given: ReadonlyMap<string, Given>): Pick<ConfigProblem, "key" | "source"> {
@@ -234,7 +233,7 @@ function warningsFor(config: Config): readonly string[] {
   if (config.upstream.allowPrivate) {
     warnings.push("Private upstreams are allowed: a base URL may reach hosts inside this network, without TLS");
   }
-  if (!isLoopback(config.server.host)) {
+  if (!isLoopback(config.server.host) && config.tls.certFile === NO_FILE) {
     warnings.push(`Listening on ${config.server.host}: only the TLS proxy in front should be able to reach this port`);
   }
   return warnings;

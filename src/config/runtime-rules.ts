@@ -6,7 +6,10 @@ const FETCHES_ENV = "BUN_CONFIG_MAX_HTTP_REQUESTS";
 const MIN_FETCHES = 1024;
 const MAX_FETCHES = 65_535;
 
-const DANGEROUS_NODE_OPTIONS = ["--insecure-http-parser", "--inspect"];
+const OPTION_LISTS = ["NODE_OPTIONS", "BUN_OPTIONS"];
+const DANGEROUS_OPTIONS = ["--insecure-http-parser", "--inspect"];
+/** Any value of these makes Bun open its inspector, which reads every secret in memory. */
+const INSPECTOR_ENV = ["BUN_INSPECT", "BUN_INSPECT_CONNECT_TO", "BUN_INSPECT_NOTIFY"];
 
 /** What the process around us must be like. */
 export function runtimeProblems(env: Environment, purpose: Purpose): readonly ConfigProblem[] {
@@ -19,9 +22,14 @@ export function runtimeProblems(env: Environment, purpose: Purpose): readonly Co
       fix: "unset it; for a private authority set NODE_EXTRA_CA_CERTS to its certificate",
     });
   }
-  for (const option of DANGEROUS_NODE_OPTIONS.filter((name) => env["NODE_OPTIONS"]?.includes(name) === true)) {
-    const reason = `${option} opens this process to others`;
-    problems.push({ key: "NODE_OPTIONS", source: "env", reason, fix: `remove ${option}` });
+  for (const key of OPTION_LISTS) {
+    for (const option of DANGEROUS_OPTIONS.filter((name) => env[key]?.includes(name) === true)) {
+      const reason = `${option} opens this process to others`;
+      problems.push({ key, source: "env", reason, fix: `remove ${option}` });
+    }
+  }
+  for (const key of INSPECTOR_ENV.filter((name) => (env[name] ?? "") !== "")) {
+    problems.push({ key, source: "env", reason: "it opens this process to a debugger", fix: `unset ${key}` });
   }
   if (purpose === "server") problems.push(...fetchLimitProblems(env[FETCHES_ENV]));
   return problems;

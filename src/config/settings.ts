@@ -1,3 +1,4 @@
+import { CERTIFICATE_NAME } from "../domain/access/certificate-name.ts";
 import { DEFAULT_STRATEGY, STRATEGIES } from "../domain/selection/strategy-name.ts";
 import { LOG_LEVELS } from "../kernel/log-level.ts";
 import type { Setting } from "./setting.ts";
@@ -11,7 +12,13 @@ export const DATA_DIR_ENV = "BETTER_CCFLARE_DATA_DIR";
 export const DEFAULT_DATA_DIR = "~/.better-ccflare";
 
 const MAX_BYTES = 17_179_869_184;
-const ABSOLUTE_OR_NONE = /^(?:none|\/[^\0\r\n]{1,1024})$/u;
+
+/** Absolute, because a service does not start where its operator stood. */
+const PEM_FILE = {
+  fallback: "none",
+  pattern: /^(?:none|\/[^\0\r\n]{1,1023})$/u,
+  shape: "an absolute path, or none",
+} as const;
 
 /**
  * Every setting of this version, by section and name as the file spells them (`[deadlines] idleMs = 120000`).
@@ -60,6 +67,22 @@ export const SETTINGS = {
       help: "addresses that may use the admin plane over the network, beside allowFrom; none: all",
     }),
   },
+  tls: {
+    certFile: text({
+      ...PEM_FILE,
+      env: "SSL_CERT_PATH",
+      help: "certificate and its chain, PEM; with keyFile: HTTPS only",
+    }),
+    keyFile: text({ ...PEM_FILE, env: "SSL_KEY_PATH", help: "its private key, PEM, not encrypted, mode 0600 or 0400" }),
+    minVersion: oneOf({ words: ["1.2", "1.3"], fallback: "1.2", help: "oldest version of TLS that clients may speak" }),
+    clientCaFile: text({ ...PEM_FILE, help: "authorities, PEM: a client needs a certificate of one of them" }),
+    crlFile: text({ ...PEM_FILE, help: "revoked client certificates, PEM; without a list in force nobody comes in" }),
+    clientNames: list({
+      pattern: CERTIFICATE_NAME,
+      shape: "a list of names like DNS:agent.example or URI:spiffe://example/agent",
+      help: "client certificates that may come in, by their subject alternative name; none: all of the authority",
+    }),
+  },
   storage: {
     dataDir: text({
       env: DATA_DIR_ENV,
@@ -68,38 +91,6 @@ export const SETTINGS = {
       pattern: /^[^\0\r\n]{1,1024}$/u,
       shape: "a path",
       help: "database, spool, socket and master key live here",
-    }),
-  },
-  vault: {
-    masterKeySource: oneOf({
-      env: "BETTER_CCFLARE_MASTER_KEY_SOURCE",
-      words: ["file", "keychain", "pkcs11"],
-      fallback: "file",
-      help: "where the master key is kept, when neither an encryption key nor a passphrase is given",
-    }),
-    pkcs11Module: text({
-      fallback: "none",
-      pattern: ABSOLUTE_OR_NONE,
-      shape: "an absolute path, or none",
-      help: "the PKCS#11 library of the token's vendor, e.g. /usr/lib/softhsm/libsofthsm2.so",
-    }),
-    pkcs11Token: text({
-      fallback: "none",
-      pattern: /^[\x20-\x7e]{1,32}$/u,
-      shape: "the label of the token, at most 32 characters, or none",
-      help: "label of the token that keeps the master key",
-    }),
-    pkcs11PinFile: text({
-      fallback: "none",
-      pattern: ABSOLUTE_OR_NONE,
-      shape: "an absolute path, or none",
-      help: "file that holds the PIN of the token's user, readable by the gateway alone",
-    }),
-    pkcs11Key: text({
-      fallback: "better-ccflare",
-      pattern: /^[\x20-\x7e]{1,64}$/u,
-      shape: "a label of 1 to 64 characters",
-      help: "label of the master key in the token; the first start makes it when there is none",
     }),
   },
   log: {

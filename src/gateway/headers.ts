@@ -30,8 +30,19 @@ const NOT_UP = [
   "forwarded",
   "via",
   "x-real-ip",
+  // What a proxy in front may say of a client's certificate, and anybody may imitate. RFC 9440, nginx, Envoy.
+  "client-cert",
+  "client-cert-chain",
 ];
-const NOT_UP_PREFIXES = ["x-forwarded-", "x-better-ccflare-", "x-bccf-", "proxy-"];
+const NOT_UP_PREFIXES = [
+  "x-client-cert",
+  "x-ssl-client-",
+  "ssl-client-",
+  "x-forwarded-",
+  "x-better-ccflare-",
+  "x-bccf-",
+  "proxy-",
+];
 
 /** Never relayed: hop-by-hop, framing, and what would let an upstream set state in a browser for our origin (security.md D11). */
 const NOT_DOWN = [

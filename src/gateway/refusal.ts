@@ -32,6 +32,7 @@ const REFUSALS = {
   GW_BAD_FORWARDED: { status: 400, type: "invalid_request_error" },
   GW_ADDRESS: { status: 403, type: "permission_error" },
   GW_ORIGIN: { status: 403, type: "permission_error" },
+  GW_CLIENT_CERTIFICATE: { status: 403, type: "permission_error" },
   GW_NO_KEY: { status: 401, type: "authentication_error" },
   GW_BAD_KEY: { status: 401, type: "authentication_error" },
   GW_KEY_REVOKED: { status: 401, type: "authentication_error" },

@@ -3,6 +3,7 @@ import type { Answer, Call } from "../gateway/call.ts";
 import type { Clock } from "../gateway/ports.ts";
 import { createAddressGate } from "./address-gate.ts";
 import { createFrontDoor, type FrontDoor } from "./front-door.ts";
+import type { TlsDoor } from "./http1/handshakes.ts";
 import { listenHttp1 } from "./http1/listener.ts";
 import { type OwnPage, ownPageAnswer } from "./routes/own-pages.ts";
 
@@ -13,6 +14,8 @@ export type DataListenerOptions = {
   readonly port: number;
   /** Connections beyond it get a 503 and are closed. Default 20,000. */
   readonly maxConnections?: number;
+  /** Default null: without TLS. */
+  readonly tls?: TlsDoor | null;
   /** Beside the names of this machine's loopback and `host`, each with the port. Default: none. @see FrontDoorOptions */
   readonly allowedHosts?: readonly string[];
   /** Default: none, no page may call. @see FrontDoorOptions */
@@ -44,7 +47,7 @@ const MAX_CONNECTIONS = 20_000;
 
 /** The listener of the data plane, on our own HTTP/1.1 server (docs/adr/0002-listener.md). */
 export function listenData(options: DataListenerOptions): DataListener {
-  const { clock, host, pages, allowedHosts = [], allowedOrigins = [] } = options;
+  const { clock, host, pages, allowedHosts = [], allowedOrigins = [], tls = null } = options;
   const refusedAddress = createAddressGate({
     allowFrom: options.allowFrom ?? [],
     adminAllowFrom: options.adminAllowFrom ?? [],
@@ -59,12 +62,13 @@ export function listenData(options: DataListenerOptions): DataListener {
     port: options.port,
     maxConnections: options.maxConnections ?? MAX_CONNECTIONS,
     trustedProxies: options.trustedProxies ?? [],
+    tls,
     serve: (call) => refusedAddress(call) ?? throughDoor(call, door, served),
     onError: (cause) => options.onError(cause),
   });
   door = createFrontDoor({ host, port: listener.port, allowedHosts, allowedOrigins });
   return {
-    url: `http://${host.includes(":") ? `[${host}]` : host}:${listener.port}`,
+    url: `${tls === null ? "http" : "https"}://${host.includes(":") ? `[${host}]` : host}:${listener.port}`,
     port: listener.port,
     get active() {
       return listener.active;

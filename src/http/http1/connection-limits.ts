@@ -18,3 +18,7 @@ export const UPLOAD_BYTES_PER_MS = 1.024;
 export const MAX_HELD_BYTES = 64 * 1024;
 /** Requests of one client that are answered before all others get their turn. */
 export const MAX_BURST = 16;
+/** From the TCP connection to the end of the TLS handshake. */
+export const HANDSHAKE_MS = 10_000;
+/** Handshakes under way at one time. About 30 KiB each. */
+export const MAX_HANDSHAKES = 1024;

@@ -15,6 +15,7 @@ import { HEAD_TOO_SLOW, INTERNAL } from "./own-refusals.ts";
 import { type Peer, peerOf } from "./peer.ts";
 import { MORE, scanHead } from "./request-head.ts";
 import type { ServerSocket } from "./server-socket.ts";
+import type { SocketOwner } from "./socket-events.ts";
 import { Turns } from "./turns.ts";
 
 /**
@@ -30,7 +31,7 @@ const LF = 0x0a;
 const CONTINUE = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n");
 
 /** One client connection: requests one after the other, each read, served and answered before the next is looked at. */
-export class Connection implements CallSource, AnswerOwner {
+export class Connection implements CallSource, AnswerOwner, SocketOwner {
   /** Read once: a socket that closed no longer knows it. */
   readonly peer: Peer;
   readonly #room: ConnectionRoom;

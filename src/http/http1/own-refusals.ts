@@ -16,3 +16,9 @@ export const TOO_MANY_CONNECTIONS: Refusal = {
   message: "Cannot accept the connection now: the gateway holds as many as it may",
   retryAfterSeconds: 1,
 };
+
+export const UNKNOWN_CERTIFICATE: Refusal = {
+  code: "GW_CLIENT_CERTIFICATE",
+  message:
+    "Cannot serve the connection: no name of the client's certificate is in tls.clientNames, or more than one is",
+};

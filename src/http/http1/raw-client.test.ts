@@ -1,4 +1,4 @@
-import type { Socket } from "bun";
+import type { Socket, TLSOptions } from "bun";
 import type { Answer, Call } from "../../gateway/call.ts";
 import type { BodySink, Clock, PushBody, UpstreamFailure } from "../../gateway/ports.ts";
 import { epochMs } from "../../kernel/time.ts";
@@ -87,7 +87,8 @@ export type RawClient = Disposable & {
   answers(count: number): Promise<ParsedAnswer[]>;
 };
 
-export async function connect(port: number): Promise<RawClient> {
+/** `tls`: what the client trusts, and shows. */
+export async function connect(port: number, tls?: TLSOptions): Promise<RawClient> {
   let queue = Buffer.alloc(0);
   const waiting = new Set<() => void>();
   const wake = () => {
@@ -100,6 +101,7 @@ export async function connect(port: number): Promise<RawClient> {
     hostname: "127.0.0.1",
     port,
     allowHalfOpen: true,
+    ...(tls === undefined ? {} : { tls }),
     socket: {
       data(_socket, data) {
         client.received = client.received.length === 0 ? data : Buffer.concat([client.received, data]);
