@@ -73,7 +73,8 @@ export async function createApp(config: Config, secrets: Secrets): Promise<App> 
   const { log, live } = running;
   const { dataDir } = config.storage;
   const storage = await openStorage({ dataDir });
-  const { keyring, place } = await openOrClose(storage, () => openKeyringFor(storage, { dataDir, secrets }));
+  const where = { dataDir, vault: config.vault, secrets };
+  const { keyring, sources } = await openOrClose(storage, () => openKeyringFor(storage, where));
   const audit = await openOrClose(storage, () =>
     openRunningAudit({ storage, keyring, dataDir, log, clock: systemClock, find: live.find }),
   );
@@ -83,12 +84,13 @@ export async function createApp(config: Config, secrets: Secrets): Promise<App> 
   const ledger = await openLedger({ dataDir, now: systemClock.now, onEvent: (event) => logLedgerEvent(log, event) });
   const vault = createVault({
     keyring,
-    place,
+    sources,
     dataKeys: storage.dataKeys,
     stored: storage.vault,
     audit: audit.changes,
     now: systemClock.now,
-    onFailure: (cause) => log.error("What older data keys sealed cannot be sealed anew", { error: cause }),
+    onFailure: (cause) =>
+      log.error("The data keys cannot be renewed, or what older ones sealed cannot be sealed anew", { error: cause }),
   });
   return assemble({ ...running, config, storage, keyring, vault, ledger, audit, tls });
 }

@@ -167,6 +167,14 @@ const PRECEDENCE = [
     fromEnv: 60_000,
     fromFile: 7_200_000,
   },
+  {
+    env: "BETTER_CCFLARE_MASTER_KEY_SOURCE",
+    key: "vault.masterKeySource",
+    inEnv: "keychain",
+    inFile: '"file"',
+    fromEnv: "keychain",
+    fromFile: "file",
+  },
   { env: "CLIENT_ID", key: "oauth.clientId", inEnv: "e", inFile: '"f"', fromEnv: "e", fromFile: "f" },
   ...[
     // The other of the pair stands in the file, since one alone is a mistake.
