@@ -15,7 +15,6 @@ export type DataKeysTable = {
   wrapped: Uint8Array;
   created_at_ms: number;
   state: string;
-  encryptions: number;
 };
 
 export type AccountsTable = {
