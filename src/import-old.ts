@@ -140,7 +140,7 @@ async function carryOver(
   const { dataDir } = config.storage;
   const storage = await openStorage({ dataDir });
   try {
-    const { keyring } = await openKeyringFor(storage, { dataDir, secrets });
+    const { keyring } = await openKeyringFor(storage, { dataDir, vault: config.vault, secrets });
     const traces = createPlainTraces(plan.tokens);
     const written = writeImport(dataDir, {
       accounts: await sealedAccounts(storage, keyring, plan.accounts),

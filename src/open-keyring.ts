@@ -1,14 +1,20 @@
 import { join } from "node:path";
-import type { Secrets } from "./config/config.ts";
+import type { Config, Secrets } from "./config/config.ts";
+import { environmentForChildren } from "./config/environment.ts";
+import type { MasterKeyKind } from "./control/vault.ts";
+import { fileSource } from "./keyring/file-source.ts";
+import { passphraseSource, valueSource } from "./keyring/given-sources.ts";
+import { keychainSource } from "./keyring/keychain/keychain-source.ts";
+import { systemKeychain } from "./keyring/keychain/system-keychain.ts";
 import { type Keyring, openKeyring } from "./keyring/keyring.ts";
-import { loadMasterKey, type MasterKey } from "./keyring/master-key.ts";
-import { filePlace, givenPlace, loadFromPlace, type MasterKeyPlace } from "./keyring/master-key-place.ts";
+import type { MasterKeySource, MasterKeySources } from "./keyring/master-key-source.ts";
+import { pkcs11Source } from "./keyring/pkcs11/pkcs11-source.ts";
 import type { Storage } from "./storage/storage.ts";
 import { systemClock } from "./system-clock.ts";
 
-export type OpenedKeyring = { readonly keyring: Keyring; readonly place: MasterKeyPlace };
+export type OpenedKeyring = { readonly keyring: Keyring; readonly sources: MasterKeySources };
 
-type Where = { readonly dataDir: string; readonly secrets: Secrets };
+type Where = { readonly dataDir: string; readonly vault: Config["vault"]; readonly secrets: Secrets };
 
 /**
  * The data keys, opened by the one master key that is configured. There is no way from one source to another.
@@ -17,22 +23,39 @@ type Where = { readonly dataDir: string; readonly secrets: Secrets };
 export async function openKeyringFor(storage: Pick<Storage, "dataKeys">, where: Where): Promise<OpenedKeyring> {
   const store = storage.dataKeys;
   const expectedKekId = (await store.list())[0]?.kekId ?? null;
-  const { masterKey, place } = masterKeyOf(where, expectedKekId);
-  return { keyring: await openKeyring({ masterKey, store, now: systemClock.now }), place };
+  const sources = sourcesOf(where);
+  const masterKey = await sources.configured.load(expectedKekId);
+  return { keyring: await openKeyring({ masterKey, store, now: systemClock.now }), sources };
 }
 
-type Chosen = { readonly masterKey: MasterKey; readonly place: MasterKeyPlace };
+function sourcesOf({ dataDir, vault, secrets }: Where): MasterKeySources {
+  const byKind: Readonly<Record<MasterKeyKind, MasterKeySource>> = {
+    file: fileSource(join(dataDir, "master.key")),
+    value: valueSource(secrets.encryptionKey),
+    passphrase: passphraseSource(dataDir, secrets.passphrase),
+    keychain: keychainSource(systemKeychain(process.platform, environmentForChildren())),
+    pkcs11: pkcs11Source(tokenPlaceOf(dataDir, vault), tokenCommand()),
+  };
+  if (secrets.encryptionKey !== null) return { configured: byKind.value, byKind };
+  if (secrets.passphrase !== null) return { configured: byKind.passphrase, byKind };
+  return { configured: byKind[vault.masterKeySource], byKind };
+}
 
-function masterKeyOf({ dataDir, secrets }: Where, expectedKekId: string | null): Chosen {
-  if (secrets.encryptionKey !== null) {
-    return { masterKey: loadMasterKey({ kind: "value", value: secrets.encryptionKey }), place: givenPlace("value") };
-  }
-  if (secrets.passphrase !== null) {
-    const { passphrase } = secrets;
-    const path = join(dataDir, "master.kdf");
-    const masterKey = loadMasterKey({ kind: "passphrase", passphrase, path, createIfAbsent: expectedKekId === null });
-    return { masterKey, place: givenPlace("passphrase") };
-  }
-  const path = join(dataDir, "master.key");
-  return { masterKey: loadFromPlace(path, expectedKekId), place: filePlace(path) };
+/** Our own program: the executable, or Bun with the file beside this one. */
+function tokenCommand(): Parameters<typeof pkcs11Source>[1] {
+  const isCompiled = import.meta.url.includes("$bunfs");
+  const program = isCompiled ? [] : [join(import.meta.dir, "main.ts")];
+  return { argv: [process.execPath, ...program, "pkcs11-token"], env: environmentForChildren() };
+}
+
+function tokenPlaceOf(dataDir: string, vault: Config["vault"]): Parameters<typeof pkcs11Source>[0] {
+  const { pkcs11Module, pkcs11Token, pkcs11PinFile, pkcs11Key } = vault;
+  if ([pkcs11Module, pkcs11Token, pkcs11PinFile].includes("none")) return null;
+  return {
+    modulePath: pkcs11Module,
+    tokenLabel: pkcs11Token,
+    keyLabel: pkcs11Key,
+    pinFile: pkcs11PinFile,
+    triedPinFile: join(dataDir, "pkcs11.tried"),
+  };
 }

@@ -1,7 +1,8 @@
 import { resolve } from "node:path";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import {
   rotatedMasterKeySchema,
+  rotateMasterKeySchema,
   type VaultStatusWire,
   type VaultVerificationWire,
   vaultStatusSchema,
@@ -12,11 +13,15 @@ import { CliFailure, type CliIo, EXIT, emit } from "./cli-io.ts";
 import { renderTable, shortInstant } from "./table.ts";
 
 type JsonOption = { readonly json?: boolean };
+type RotateOptions = JsonOption & { readonly to?: string; readonly newKeyFile?: string };
 
-const MASTER_KEY_EXAMPLE = `
-Example:
+const MASTER_KEY_EXAMPLES = `
+Examples:
+  keys rotate-master-key                    another key, kept where the one in use is kept
+  keys rotate-master-key --to keychain      a new key in the keychain of the operating system
+  keys rotate-master-key --to pkcs11        a new key that never leaves the token
   (umask 077 && openssl rand -base64 32 > /root/new-master.key)
-  keys rotate-master-key --new-key-file /root/new-master.key`;
+  keys rotate-master-key --to value --new-key-file /root/new-master.key`;
 
 /** `key` is about the callers' keys, `keys` about those of the vault. */
 export function addVaultCommands(program: Command, io: CliIo, client: AdminClient): void {
@@ -43,17 +48,23 @@ export function addVaultCommands(program: Command, io: CliIo, client: AdminClien
 
   keys
     .command("rotate-master-key")
-    .description(
-      "Wrap the data keys by another master key: 32 random bytes in a file that only the gateway's user reads",
+    .description("Wrap the data keys by another master key, kept in the same place or in another one")
+    .addOption(
+      new Option("--to <source>", "where the new key is kept; as before when it is left out").choices(
+        rotateMasterKeySchema.shape.to.unwrap().options,
+      ),
     )
-    .requiredOption("--new-key-file <path>", "on the gateway's machine")
+    .option("--new-key-file <path>", "the key, or for a passphrase the words, in a file on the gateway's machine")
     .option("--json", "print JSON")
-    .addHelpText("after", MASTER_KEY_EXAMPLE)
-    .action(async (options: JsonOption & { newKeyFile: string }) => {
-      const body = { newKeyFile: resolve(options.newKeyFile) };
+    .addHelpText("after", MASTER_KEY_EXAMPLES)
+    .action(async ({ to, newKeyFile, ...options }: RotateOptions) => {
+      const body = {
+        ...(to === undefined ? {} : { to }),
+        ...(newKeyFile === undefined ? {} : { newKeyFile: resolve(newKeyFile) }),
+      };
       const rotated = await client.post("/api/vault/rotate-master-key", rotatedMasterKeySchema, body);
-      emit(io, options.json === true, rotated, ({ masterKeyId, previousMasterKeyId }) => {
-        return `The master key is now ${masterKeyId} (it was ${previousMasterKeyId})`;
+      emit(io, options.json === true, rotated, ({ masterKeyId, masterKeyKind, previousMasterKeyId }) => {
+        return `The master key is now ${masterKeyId} (${masterKeyKind}; it was ${previousMasterKeyId})`;
       });
       if (rotated.nextStep !== null) io.stderr(`Before the next start: ${rotated.nextStep}\n`);
     });
@@ -70,17 +81,20 @@ export function addVaultCommands(program: Command, io: CliIo, client: AdminClien
     });
 }
 
-function renderStatus({ masterKeyId, masterKeyKind, dataKeys, isReencrypting }: VaultStatusWire): string {
+function renderStatus(status: VaultStatusWire): string {
+  const { masterKeyId, masterKeyKind, dataKeys, isReencrypting } = status;
   const rows = dataKeys.map((key) => [
     key.purpose,
     String(key.id),
     key.state,
     shortInstant(key.createdAt),
+    String(key.encryptions),
     String(key.uses),
   ]);
   const lines = [
     `Master key ${masterKeyId} (${masterKeyKind})`,
-    renderTable(["PURPOSE", "ID", "STATE", "CREATED (UTC)", "USES"], rows),
+    ...(status.isMasterKeyReachable ? [] : ["Degraded: the master key does not answer, so that no key can be changed"]),
+    renderTable(["PURPOSE", "ID", "STATE", "CREATED (UTC)", "ENCRYPTIONS", "USES"], rows),
   ];
   return isReencrypting ? [...lines, "Sealing anew with the active keys goes on"].join("\n") : lines.join("\n");
 }

@@ -10,3 +10,11 @@ export function takeEnvironment(): Environment {
   for (const name of SECRET_ENV_NAMES) delete process.env[name];
   return copy;
 }
+
+/**
+ * What a child process may be given, explicitly: on Bun 1.4.5 a child inherits by default the environment of the start,
+ * with the secrets that were taken out since.
+ */
+export function environmentForChildren(): Environment {
+  return { ...process.env };
+}

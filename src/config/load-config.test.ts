@@ -54,7 +54,6 @@ describe("defaults", () => {
       host: "127.0.0.1",
       port: 8080,
       tlsTerminatedByProxy: false,
-      adminOnNetwork: false,
       allowedHosts: [],
       allowedOrigins: [],
       trustedProxies: [],
@@ -145,14 +144,6 @@ const PRECEDENCE = [
     fromFile: "0.0.0.0/0",
   },
   {
-    env: "BETTER_CCFLARE_ADMIN_ON_NETWORK",
-    key: "server.adminOnNetwork",
-    inEnv: "0",
-    inFile: "true",
-    fromEnv: false,
-    fromFile: true,
-  },
-  {
     env: "BETTER_CCFLARE_ADMIN_ALLOW_FROM",
     key: "server.adminAllowFrom",
     inEnv: "2001:db8::/32",
@@ -175,6 +166,14 @@ const PRECEDENCE = [
     inFile: "7200000",
     fromEnv: 60_000,
     fromFile: 7_200_000,
+  },
+  {
+    env: "BETTER_CCFLARE_MASTER_KEY_SOURCE",
+    key: "vault.masterKeySource",
+    inEnv: "keychain",
+    inFile: '"file"',
+    fromEnv: "keychain",
+    fromFile: "file",
   },
   { env: "CLIENT_ID", key: "oauth.clientId", inEnv: "e", inFile: '"f"', fromEnv: "e", fromFile: "f" },
   ...[
@@ -636,7 +635,6 @@ describe("a list", () => {
         "BETTER_CCFLARE_TRUSTED_PROXIES",
         "BETTER_CCFLARE_ALLOW_FROM",
         "BETTER_CCFLARE_ADMIN_ALLOW_FROM",
-        "BETTER_CCFLARE_ADMIN_ON_NETWORK",
       ]) {
         expect(problemsOf({ env: { [key]: text } })).toMatchObject([{ key }]);
       }

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { Result } from "../kernel/result.ts";
 import { err, ok } from "../kernel/result.ts";
+import type { Secret } from "../kernel/secret.ts";
 import type { Config, ConfigProblem, Environment, Purpose, Secrets } from "./config.ts";
 import type { FileValues } from "./config-file.ts";
 import { absolutePath, readConfigFile } from "./config-file.ts";
@@ -52,7 +53,8 @@ export function loadConfig(sources: ConfigSources): Result<LoadedConfig, readonl
   ];
   const values = withDerived(read.values, { flags, env, fileValues: file.values });
   if (values === null) problems.push(homeless());
-  else problems.push(...ruleProblems(values, read.given));
+  else
+    problems.push(...ruleProblems(values, read.given), ...masterKeyProblems(values, read.given, { key, passphrase }));
   if (problems.length > 0 || values === null || !key.ok || !passphrase.ok) return err(problems);
   const config: Config = {
     ...values,
@@ -196,6 +198,28 @@ function ruleProblems(values: SettingValues, given: ReadonlyMap<string, Given>):
     });
   }
   return problems;
+}
+
+function masterKeyProblems(
+  { vault }: SettingValues,
+  given: ReadonlyMap<string, Given>,
+  {
+    key,
+    passphrase,
+  }: { readonly key: Result<Secret | null, unknown>; readonly passphrase: Result<Secret | null, unknown> },
+): readonly ConfigProblem[] {
+  const { masterKeySource } = vault;
+  if (masterKeySource === "file") return [];
+  const place = placeOf("vault.masterKeySource", given);
+  if ((key.ok && key.value !== null) || (passphrase.ok && passphrase.value !== null)) {
+    const reason = "an encryption key or a passphrase is given as well";
+    return [{ ...place, reason, fix: "keep one source of the master key, and unset the others" }];
+  }
+  if (masterKeySource === "keychain") return [];
+  const missing = (["pkcs11Module", "pkcs11Token", "pkcs11PinFile"] as const).filter((name) => vault[name] === "none");
+  if (missing.length === 0) return [];
+  const names = missing.map((name) => `vault.${name}`).join(", ");
+  return [{ ...place, reason: `pkcs11 needs ${names} as well`, fix: "set them under [vault] in the config file" }];
 }
 
 /** Half a set of files would leave out what the operator meant to have. */

@@ -12,6 +12,7 @@ export const DATA_DIR_ENV = "BETTER_CCFLARE_DATA_DIR";
 export const DEFAULT_DATA_DIR = "~/.better-ccflare";
 
 const MAX_BYTES = 17_179_869_184;
+const ABSOLUTE_OR_NONE = /^(?:none|\/[^\0\r\n]{1,1024})$/u;
 
 /** Absolute, because a service does not start where its operator stood. */
 const PEM_FILE = {
@@ -38,11 +39,6 @@ export const SETTINGS = {
     tlsTerminatedByProxy: switchable({
       fallback: false,
       help: "allows a host that is not loopback: a reverse proxy in front speaks TLS, and nothing else can reach the port",
-    }),
-    adminOnNetwork: switchable({
-      env: "BETTER_CCFLARE_ADMIN_ON_NETWORK",
-      fallback: false,
-      help: "serves /api and /auth where host is not loopback, too; there must be an owner with a second factor",
     }),
     allowedHosts: list({
       env: "BETTER_CCFLARE_ALLOWED_HOSTS",
@@ -96,6 +92,38 @@ export const SETTINGS = {
       pattern: /^[^\0\r\n]{1,1024}$/u,
       shape: "a path",
       help: "database, spool, socket and master key live here",
+    }),
+  },
+  vault: {
+    masterKeySource: oneOf({
+      env: "BETTER_CCFLARE_MASTER_KEY_SOURCE",
+      words: ["file", "keychain", "pkcs11"],
+      fallback: "file",
+      help: "where the master key is kept, when neither an encryption key nor a passphrase is given",
+    }),
+    pkcs11Module: text({
+      fallback: "none",
+      pattern: ABSOLUTE_OR_NONE,
+      shape: "an absolute path, or none",
+      help: "the PKCS#11 library of the token's vendor, e.g. /usr/lib/softhsm/libsofthsm2.so",
+    }),
+    pkcs11Token: text({
+      fallback: "none",
+      pattern: /^[\x20-\x7e]{1,32}$/u,
+      shape: "the label of the token, at most 32 characters, or none",
+      help: "label of the token that keeps the master key",
+    }),
+    pkcs11PinFile: text({
+      fallback: "none",
+      pattern: ABSOLUTE_OR_NONE,
+      shape: "an absolute path, or none",
+      help: "file that holds the PIN of the token's user, readable by the gateway alone",
+    }),
+    pkcs11Key: text({
+      fallback: "better-ccflare",
+      pattern: /^[\x20-\x7e]{1,64}$/u,
+      shape: "a label of 1 to 64 characters",
+      help: "label of the master key in the token; the first start makes it when there is none",
     }),
   },
   log: {

@@ -3,15 +3,19 @@ import { instantSchema } from "./instant.ts";
 
 const purposeSchema = z.string().max(64).meta({ description: "What a data key is for, e.g. accounts" });
 
+const masterKeyKindSchema = z.enum(["file", "value", "passphrase", "keychain", "pkcs11"]);
+
 export const vaultStatusSchema = z.object({
   masterKeyId: z.string(),
-  masterKeyKind: z.enum(["file", "value", "passphrase"]),
+  masterKeyKind: masterKeyKindSchema,
+  isMasterKeyReachable: z.boolean().meta({ description: "False when it is in a token that does not answer" }),
   dataKeys: z.array(
     z.object({
       id: z.number().int(),
       purpose: purposeSchema,
       state: z.enum(["active", "decrypt_only"]),
       createdAt: instantSchema,
+      encryptions: z.number().int(),
       uses: z.number().int().meta({ description: "Sealed values, or live client keys, that need it" }),
     }),
   ),
@@ -23,10 +27,17 @@ export const rotateDataKeySchema = z.strictObject({
 });
 
 export const rotateMasterKeySchema = z.strictObject({
-  newKeyFile: z.string().regex(/^\//).max(4096).meta({ description: "Absolute path on the gateway's machine" }),
+  to: masterKeyKindSchema.optional().meta({ description: "Where the new key is kept; as before when it is left out" }),
+  newKeyFile: z
+    .string()
+    .regex(/^\//)
+    .max(4096)
+    .optional()
+    .meta({ description: "Absolute path on the gateway's machine. Left out: the source makes the key" }),
 });
 
 export const rotatedMasterKeySchema = z.object({
+  masterKeyKind: masterKeyKindSchema,
   masterKeyId: z.string(),
   previousMasterKeyId: z.string(),
   nextStep: z.string().nullable(),

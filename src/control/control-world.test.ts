@@ -10,9 +10,9 @@ import { durationMs, type EpochMs, epochMs } from "../kernel/time.ts";
 import { createAccountVault } from "../keyring/account-vault.ts";
 import { createClientKeyMint } from "../keyring/client-key-mint.ts";
 import { createClientKeyVerifier } from "../keyring/client-key-verifier.ts";
+import { valueSource } from "../keyring/given-sources.ts";
 import { openKeyring } from "../keyring/keyring.ts";
 import { masterKeyFromBytes } from "../keyring/master-key.ts";
-import { givenPlace } from "../keyring/master-key-place.ts";
 import { createVault } from "../keyring/vault.ts";
 import { createAccountService } from "./accounts.ts";
 import type { AuditDraft, AuditedChanges, AuditReader, ChangeStores } from "./audit-port.ts";
@@ -56,6 +56,10 @@ export async function createControlWorld(given?: Stores) {
   const store = {
     list: async () => dataKeys,
     insert: async (keys: readonly WrappedDataKey[]) => void dataKeys.push(...keys),
+    async reserve(id: number, encryptions: number) {
+      const counted = (key: WrappedDataKey) => ({ ...key, encryptions: key.encryptions + encryptions });
+      dataKeys.splice(0, dataKeys.length, ...dataKeys.map((key) => (key.id === id ? counted(key) : key)));
+    },
     async demote(id: number) {
       dataKeys.splice(0, dataKeys.length, ...dataKeys.map((key) => (key.id === id ? demoted(key) : key)));
     },
@@ -168,9 +172,13 @@ export async function createControlWorld(given?: Stores) {
     rule: { strategy: "session", waitPriceUsdPerHour: 60, crossOrganization: "allow", maxWaitMs: durationMs(20_000) },
     strategyGivenBy: null,
   });
+  const source = valueSource(null);
   const vaultService = createVault({
     keyring,
-    place: givenPlace("value"),
+    sources: {
+      configured: source,
+      byKind: { file: source, value: source, passphrase: source, keychain: source, pkcs11: source },
+    },
     dataKeys: store,
     stored: { columns: [], pepperUses: async () => new Map<number, number>() },
     audit: changes,

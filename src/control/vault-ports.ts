@@ -12,6 +12,20 @@ export const DATA_KEY_PURPOSES = [
 
 export type DataKeyPurpose = (typeof DATA_KEY_PURPOSES)[number];
 
+/** What the key of a purpose does. Only what encrypts wears out: a keyed hash may be made without limit. */
+const WORK: Readonly<Record<DataKeyPurpose, "encrypts" | "hashes">> = {
+  accounts: "encrypts",
+  "apikey-pepper": "hashes",
+  "audit-sign": "encrypts",
+  "login-pepper": "hashes",
+  "session-mac": "hashes",
+  totp: "encrypts",
+};
+
+export function doesEncrypt(purpose: DataKeyPurpose): boolean {
+  return WORK[purpose] === "encrypts";
+}
+
 /** A data key as it is stored: sealed under the master key. */
 export type WrappedDataKey = {
   /** 1..2^31-1, random: a key that was lost is told apart from a key that was changed. */
@@ -21,6 +35,8 @@ export type WrappedDataKey = {
   readonly kekId: string;
   readonly wrapped: Uint8Array;
   readonly createdAtMs: EpochMs;
+  /** Encryptions that were reserved so far: at least those that were made. */
+  readonly encryptions: number;
   /** One active key per purpose seals; the others only open what is older. */
   readonly state: "active" | "decrypt_only";
 };
@@ -29,6 +45,8 @@ export interface DataKeyStore {
   list(): Promise<readonly WrappedDataKey[]>;
   /** All or none, durable when it resolves. Rejects when an id is taken. */
   insert(keys: readonly WrappedDataKey[]): Promise<void>;
+  /** Adds to the encryptions of a key; durable when it resolves. */
+  reserve(id: number, encryptions: number): Promise<void>;
 }
 
 /** What a rotation may change, all inside one transaction. */

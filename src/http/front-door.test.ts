@@ -15,8 +15,7 @@ function callOf(headers: readonly HeaderField[], method = "POST") {
 }
 
 function doorOf(changes: Partial<FrontDoorOptions> = {}) {
-  const options = { host: "127.0.0.1", port: 8080, allowedHosts: [], allowedOrigins: [], hasAdmin: true };
-  return createFrontDoor({ ...options, ...changes });
+  return createFrontDoor({ host: "127.0.0.1", port: 8080, allowedHosts: [], allowedOrigins: [], ...changes });
 }
 
 function bodyOf(answer: Answer | null): string {

@@ -2,8 +2,8 @@ import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
 
 /** AES-256-GCM, NIST SP 800-38D. */
 const ALGORITHM = "aes-256-gcm";
-const NONCE_BYTES = 12;
-const TAG_BYTES = 16;
+export const NONCE_BYTES = 12;
+export const TAG_BYTES = 16;
 
 export const KEY_BYTES = 32;
 /** What sealing adds to the plain text: nonce and tag. */

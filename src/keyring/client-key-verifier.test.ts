@@ -11,7 +11,11 @@ const at = (value: number): EpochMs => epochMs(value);
 
 async function freshKeyring(): Promise<Keyring> {
   const masterKey = masterKeyFromBytes(Buffer.from(crypto.getRandomValues(new Uint8Array(32))));
-  return openKeyring({ masterKey, store: { list: async () => [], insert: async () => undefined }, now: () => at(0) });
+  return openKeyring({
+    masterKey,
+    store: { list: async () => [], insert: async () => undefined, reserve: async () => undefined },
+    now: () => at(0),
+  });
 }
 
 async function setUp() {

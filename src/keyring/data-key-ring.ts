@@ -1,6 +1,7 @@
-import type { DataKeyPurpose, WrappedDataKey } from "../control/vault-ports.ts";
+import { type DataKeyPurpose, doesEncrypt, type WrappedDataKey } from "../control/vault-ports.ts";
 import type { EpochMs } from "../kernel/time.ts";
 import { type DrawnDataKey, differingKeys, drawDataKey, type OpenDataKey, rewrapDataKeys } from "./data-keys.ts";
+import { COUNT_BLOCK, type EncryptionCounts } from "./encryption-counts.ts";
 import type { MasterKey } from "./master-key.ts";
 
 /** HMAC-SHA-256 of a text, 32 bytes. */
@@ -11,25 +12,31 @@ export type DataKeyRing = {
   masterKeyId(): string;
   all(): readonly OpenDataKey[];
   /** A fresh key that nobody uses yet. */
-  draw(purpose: DataKeyPurpose, nowMs: EpochMs): DrawnDataKey;
+  draw(purpose: DataKeyPurpose, nowMs: EpochMs): Promise<DrawnDataKey>;
   /** From here on this key seals for its purpose; the one that did only opens. */
   promote(key: OpenDataKey): void;
   /** Overwrites the key: what it sealed cannot be opened by this process any more. */
   forget(id: number): void;
   /** The stored keys, wrapped by another master key. */
-  rewrapped(masterKey: MasterKey, stored: readonly WrappedDataKey[]): readonly WrappedDataKey[];
+  rewrapped(masterKey: MasterKey, stored: readonly WrappedDataKey[]): Promise<readonly WrappedDataKey[]>;
   /** The stored keys that `masterKey`, by default the one in use, does not open to the keys that are held here. */
-  differing(stored: readonly WrappedDataKey[], masterKey?: MasterKey): readonly number[];
+  differing(stored: readonly WrappedDataKey[], masterKey?: MasterKey): Promise<readonly number[]>;
   /** Takes the master key over, and overwrites the one before. */
   useMasterKey(masterKey: MasterKey): void;
   /** One keyed hash per data key of the purpose, the active one first; the same array until a key changes. */
   macs(purpose: DataKeyPurpose): readonly [Mac, ...Mac[]];
+  isMasterKeyReachable(): Promise<boolean>;
+  /** What the keys have encrypted. */
+  readonly counts: EncryptionCounts;
   close(): void;
 };
 
-export function createDataKeyRing(firstMasterKey: MasterKey, opened: readonly OpenDataKey[]): DataKeyRing {
+type Opened = { readonly keys: readonly OpenDataKey[]; readonly counts: EncryptionCounts };
+
+export function createDataKeyRing(firstMasterKey: MasterKey, opened: Opened): DataKeyRing {
+  const { counts } = opened;
   let masterKey = firstMasterKey;
-  let keys = opened;
+  let keys = opened.keys;
   const macs = new Map<DataKeyPurpose, readonly [Mac, ...Mac[]]>();
 
   const change = (changed: readonly OpenDataKey[]): void => {
@@ -43,10 +50,12 @@ export function createDataKeyRing(firstMasterKey: MasterKey, opened: readonly Op
     draw: (purpose, nowMs) => drawDataKey(masterKey, purpose, { nowMs, takenIds: new Set(keys.map(({ id }) => id)) }),
     promote(key) {
       const others = keys.map((each) => (each.purpose === key.purpose ? { ...each, isActive: false } : each));
+      if (doesEncrypt(key.purpose)) counts.open(key.id, COUNT_BLOCK);
       change([...others, key]);
     },
     forget(id) {
       keys.find((key) => key.id === id)?.key.fill(0);
+      counts.forget(id);
       change(keys.filter((key) => key.id !== id));
     },
     rewrapped: (next, stored) => rewrapDataKeys(next, keys, stored),
@@ -60,6 +69,8 @@ export function createDataKeyRing(firstMasterKey: MasterKey, opened: readonly Op
       macs.set(purpose, known);
       return known;
     },
+    isMasterKeyReachable: () => masterKey.isReachable(),
+    counts,
     close() {
       for (const { key } of keys) key.fill(0);
       masterKey.erase();

@@ -12,6 +12,7 @@ export function freshKeyring(): Promise<Keyring> {
     insert: async (keys) => {
       rows.push(...keys);
     },
+    reserve: async () => undefined,
   };
   const masterKey = masterKeyFromBytes(Buffer.from(crypto.getRandomValues(new Uint8Array(32))));
   return openKeyring({ masterKey, store, now: () => epochMs(0) });

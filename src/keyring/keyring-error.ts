@@ -9,16 +9,39 @@ export type MasterKeyProblem =
   | "length"
   | "all_zero"
   | "repeated_byte"
-  | "not_created";
+  | "not_created"
+  /** A setting that the source needs is not given. */
+  | "not_configured"
+  /** The keychain or the token does not answer, is locked, or fails. */
+  | "not_answering"
+  /** The token holds a key of the name, but not one that stays in it. */
+  | "extractable"
+  | "pin";
 
 /** The process must not start. The message says what to do; it holds no byte of the key. */
 export class MasterKeyRefused extends Error {
   readonly problem: MasterKeyProblem;
+  /** What was refused: a path, or words for it. */
+  readonly subject: string;
+  readonly fact: string;
 
-  constructor(problem: MasterKeyProblem, name: string, fact: string) {
-    super(`Cannot use ${name} as the master key: ${fact}`);
+  constructor(problem: MasterKeyProblem, subject: string, fact: string) {
+    super(`Cannot use ${subject} as the master key: ${fact}`);
     this.name = "MasterKeyRefused";
     this.problem = problem;
+    this.subject = subject;
+    this.fact = fact;
+  }
+}
+
+/** The token that holds the master key is gone. What the open data keys seal and open goes on. */
+export class MasterKeyUnreachable extends Error {
+  readonly fact: string;
+
+  constructor(fact: string) {
+    super(`Cannot reach the master key: ${fact}`);
+    this.name = "MasterKeyUnreachable";
+    this.fact = fact;
   }
 }
 

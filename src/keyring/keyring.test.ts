@@ -23,6 +23,11 @@ function memoryStore(rows: WrappedDataKey[] = []): DataKeyStore & { rows: Wrappe
       store.inserts += 1;
       store.rows.push(...keys);
     },
+    reserve: async (id: number, encryptions: number) => {
+      store.rows = store.rows.map((row) =>
+        row.id === id ? { ...row, encryptions: row.encryptions + encryptions } : row,
+      );
+    },
   };
   return store;
 }

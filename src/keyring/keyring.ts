@@ -2,6 +2,7 @@ import {
   DATA_KEY_PURPOSES,
   type DataKeyPurpose,
   type DataKeyStore,
+  doesEncrypt,
   type WrappedDataKey,
 } from "../control/vault-ports.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
@@ -9,6 +10,7 @@ import { Secret } from "../kernel/secret.ts";
 import type { EpochMs } from "../kernel/time.ts";
 import { activeKeyOf, createDataKeyRing, type DataKeyRing, type Mac } from "./data-key-ring.ts";
 import { drawDataKey, unwrapDataKeys } from "./data-keys.ts";
+import { COUNT_BLOCK, createEncryptionCounts } from "./encryption-counts.ts";
 import { dataKeyIdOf, type EnvelopeAddress, openEnvelope, sealEnvelope } from "./envelope.ts";
 import type { MasterKey } from "./master-key.ts";
 
@@ -37,24 +39,34 @@ export type KeyringNeeds = {
  * @throws WrongMasterKey, DataKeyDamaged: before anything is written.
  */
 export async function openKeyring({ masterKey, store, now }: KeyringNeeds): Promise<Keyring> {
-  const keys = unwrapDataKeys(masterKey, await store.list());
+  const stored = await store.list();
+  const keys = await unwrapDataKeys(masterKey, stored);
   const takenIds = new Set(keys.map(({ id }) => id));
   const fresh: WrappedDataKey[] = [];
   for (const purpose of DATA_KEY_PURPOSES) {
     if (keys.some((key) => key.purpose === purpose && key.isActive)) continue;
-    const drawn = drawDataKey(masterKey, purpose, { nowMs: now(), takenIds });
+    const drawn = await drawDataKey(masterKey, purpose, { nowMs: now(), takenIds });
     keys.push(drawn.open);
     takenIds.add(drawn.stored.id);
     fresh.push(drawn.stored);
   }
   if (fresh.length > 0) await store.insert(fresh);
-  return keyringOf(createDataKeyRing(masterKey, keys));
+  const counts = createEncryptionCounts(store);
+  for (const { id, purpose, state, encryptions } of stored) {
+    if (state !== "active" || !doesEncrypt(purpose)) continue;
+    // What an earlier process reserved may be used up: this one begins a block of its own.
+    await store.reserve(id, COUNT_BLOCK);
+    counts.open(id, encryptions + COUNT_BLOCK);
+  }
+  for (const { id, purpose } of fresh) if (doesEncrypt(purpose)) counts.open(id, COUNT_BLOCK);
+  return keyringOf(createDataKeyRing(masterKey, { keys, counts }));
 }
 
 function keyringOf(ring: DataKeyRing): Keyring {
   return {
     seal(purpose, address, plain) {
       const key = activeKeyOf(ring.all(), purpose);
+      ring.counts.spend(key.id);
       if (!(plain instanceof Secret)) return sealEnvelope(key, address, plain);
       const bytes = Buffer.from(plain.reveal(), "utf8");
       try {

@@ -14,8 +14,10 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Secret } from "../kernel/secret.ts";
+import { valueSource } from "./given-sources.ts";
 import { type MasterKeyProblem, MasterKeyRefused } from "./keyring-error.ts";
-import { loadMasterKey } from "./master-key.ts";
+import { masterKeyFromBytes } from "./master-key.ts";
+import { readMasterKeyFile } from "./master-key-file.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "master-key-"));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -33,9 +35,9 @@ const written = (content: string | Uint8Array, mode = 0o600): string => {
   return path;
 };
 
-const refusalOf = (load: () => unknown): MasterKeyRefused => {
+const refusalOf = async (load: () => unknown): Promise<MasterKeyRefused> => {
   try {
-    load();
+    await load();
   } catch (error) {
     if (error instanceof MasterKeyRefused) return error;
     throw error;
@@ -43,8 +45,8 @@ const refusalOf = (load: () => unknown): MasterKeyRefused => {
   throw new Error("Cannot find the refusal: the key was accepted");
 };
 
-const loadFile = (path: string, createIfAbsent = false) => loadMasterKey({ kind: "file", path, createIfAbsent });
-const loadValue = (text: string) => loadMasterKey({ kind: "value", value: new Secret("encryption key", text) });
+const loadFile = (path: string, createIfAbsent = false) => masterKeyFromBytes(readMasterKeyFile(path, createIfAbsent));
+const loadValue = (text: string) => valueSource(new Secret("encryption key", text)).load(null);
 
 test.each([
   { name: "raw bytes", content: raw },
@@ -52,13 +54,13 @@ test.each([
   { name: "base64 with a line break", content: `${raw.toString("base64")}\n` },
   { name: "hex", content: raw.toString("hex") },
   { name: "upper-case hex with a line break", content: `${raw.toString("hex").toUpperCase()}\r\n` },
-])("reads the same key from a file of $name", ({ content }) => {
-  expect(loadFile(written(content)).id).toBe(loadValue(raw.toString("base64")).id);
+])("reads the same key from a file of $name", async ({ content }) => {
+  expect(loadFile(written(content)).id).toBe((await loadValue(raw.toString("base64"))).id);
 });
 
-test("makes a key id that is the documented HMAC and no part of the key", () => {
+test("makes a key id that is the documented HMAC and no part of the key", async () => {
   const expected = new Bun.CryptoHasher("sha256", raw).update("bccf-kek-id-v1").digest("hex").slice(0, 16);
-  expect(loadValue(raw.toString("hex")).id).toBe(expected);
+  expect((await loadValue(raw.toString("hex"))).id).toBe(expected);
 });
 
 test("creates the file on the first start, for the owner alone whatever the umask is, and reads it back", () => {
@@ -71,9 +73,9 @@ test("creates the file on the first start, for the owner alone whatever the umas
   expect(loadFile(path, true).id).toBe(created.id);
 });
 
-test("does not create the file when data was sealed before", () => {
+test("does not create the file when data was sealed before", async () => {
   const path = freshPath();
-  expect(refusalOf(() => loadFile(path)).problem).toBe("absent");
+  expect((await refusalOf(() => loadFile(path))).problem).toBe("absent");
   expect(existsSync(path)).toBe(false);
 });
 
@@ -113,25 +115,25 @@ const refusedFiles: { name: string; make: () => string; problem: MasterKeyProble
   },
 ];
 
-test.each(refusedFiles)("refuses $name and leaves it as it is", ({ make, problem }) => {
+test.each(refusedFiles)("T-10.11 refuses $name and leaves it as it is", async ({ make, problem }) => {
   const path = make();
   const before = statSync(path).mtimeMs;
-  const refusal = refusalOf(() => loadFile(path, true));
+  const refusal = await refusalOf(() => loadFile(path, true));
   expect(refusal.problem).toBe(problem);
   expect(refusal.message).toContain(path);
   expect(refusal.message).not.toContain(raw.toString("base64").slice(0, 8));
   expect(statSync(path).mtimeMs).toBe(before);
 });
 
-test.skipIf(!isRoot)("refuses a file of another user (only root can make one)", () => {
+test.skipIf(!isRoot)("T-10.11 refuses a file of another user (only root can make one)", async () => {
   const path = written(raw);
   chownSync(path, 12_345, 12_345);
-  const refusal = refusalOf(() => loadFile(path));
+  const refusal = await refusalOf(() => loadFile(path));
   expect([refusal.problem, refusal.message]).toEqual(["owner", expect.stringContaining(`chown`)]);
 });
 
-test.skipIf(isRoot)("refuses a file that it may not read (root may read everything)", () => {
-  expect(refusalOf(() => loadFile(written(raw, 0o000))).problem).toBe("unreadable");
+test.skipIf(isRoot)("T-10.11 refuses a file that it may not read (root may read everything)", async () => {
+  expect((await refusalOf(() => loadFile(written(raw, 0o000)))).problem).toBe("unreadable");
 });
 
 test.each<{ name: string; text: string; problem: MasterKeyProblem }>([
@@ -143,28 +145,29 @@ test.each<{ name: string; text: string; problem: MasterKeyProblem }>([
   { name: "base64 with a line break", text: `${raw.toString("base64")}\n`, problem: "length" },
   { name: "zeros", text: Buffer.alloc(32).toString("base64"), problem: "all_zero" },
   { name: "a repeated byte", text: "ab".repeat(32), problem: "repeated_byte" },
-])("refuses $name as the value", ({ text, problem }) => {
-  const refusal = refusalOf(() => loadValue(text));
+])("T-10.11 refuses $name as the value", async ({ text, problem }) => {
+  const refusal = await refusalOf(() => loadValue(text));
   expect(refusal.problem).toBe(problem);
   if (text !== "") expect(refusal.message).not.toContain(text);
 });
 
-test("says something different for every reason, and names a fix", () => {
-  const messages = refusedFiles.map(({ make }) => {
+test("says something different for every reason, and names a fix", async () => {
+  const messages: string[] = [];
+  for (const { make } of refusedFiles) {
     const path = make();
-    const refusal = refusalOf(() => loadFile(path));
-    return `${refusal.problem}|${refusal.message.replaceAll(path, "PATH").replace(/\d+/g, "N")}`;
-  });
+    const refusal = await refusalOf(() => loadFile(path));
+    messages.push(`${refusal.problem}|${refusal.message.replaceAll(path, "PATH").replace(/\d+/g, "N")}`);
+  }
   const byProblem = new Map(messages.map((line) => [line.split("|")[0], line]));
   expect(new Set(byProblem.values()).size).toBe(byProblem.size);
   for (const line of messages) expect(line).toMatch(/; |run: /);
 });
 
-test("unwraps what it wrapped at the same address only, and nothing once it is erased", () => {
-  const key = loadValue(raw.toString("base64"));
-  const wrapped = key.wrap(address, Buffer.from("data key"));
-  expect(key.unwrap(address, wrapped)?.toString()).toBe("data key");
-  expect(key.unwrap(Buffer.from("elsewhere"), wrapped)).toBeNull();
+test("unwraps what it wrapped at the same address only, and nothing once it is erased", async () => {
+  const key = await loadValue(raw.toString("base64"));
+  const wrapped = await key.wrap(address, Buffer.from("data key"));
+  expect((await key.unwrap(address, wrapped))?.toString()).toBe("data key");
+  expect(await key.unwrap(Buffer.from("elsewhere"), wrapped)).toBeNull();
   key.erase();
-  expect(() => key.unwrap(address, wrapped)).toThrow("it was erased");
+  await expect(key.unwrap(address, wrapped)).rejects.toThrow("it was erased");
 });

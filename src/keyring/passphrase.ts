@@ -1,9 +1,9 @@
-import { randomBytes, scryptSync } from "node:crypto";
+import { randomBytes, scrypt } from "node:crypto";
 import { constants, readFileSync } from "node:fs";
 import type { Secret } from "../kernel/secret.ts";
 import { KEY_BYTES } from "./aead.ts";
 import { MasterKeyRefused } from "./keyring-error.ts";
-import { writePrivately } from "./private-file.ts";
+import { codeOf, writePrivately } from "./private-file.ts";
 
 /** RFC 7914. `n` times `r` times 128 bytes is the memory that one guess costs. */
 type ScryptParameters = { readonly n: number; readonly r: number; readonly p: number; readonly salt: Buffer };
@@ -18,10 +18,10 @@ export const MIN_PASSPHRASE_LENGTH = 12;
 
 /**
  * The 32 bytes that the passphrase and the parameters at `path` give. Makes the parameters when `createIfAbsent` says
- * so. Blocks for about half a second.
+ * so. Takes about half a second, on another thread.
  * @throws MasterKeyRefused when the passphrase is too short, or the parameters are absent or not what they should be.
  */
-export function keyFromPassphrase(passphrase: Secret, path: string, createIfAbsent: boolean): Buffer {
+export async function keyFromPassphrase(passphrase: Secret, path: string, createIfAbsent: boolean): Promise<Buffer> {
   // NFC: the same words typed on another keyboard must give the same bytes.
   const text = passphrase.reveal().normalize("NFC");
   if (text.length < MIN_PASSPHRASE_LENGTH) {
@@ -37,7 +37,12 @@ export function keyFromPassphrase(passphrase: Secret, path: string, createIfAbse
     throw new MasterKeyRefused("absent", path, "there is no such file; put back the one that belongs to this data");
   }
   const { n, r, p, salt } = parameters;
-  return scryptSync(Buffer.from(text, "utf8"), salt, KEY_BYTES, { N: n, r, p, maxmem: MAX_MEMORY_BYTES + 1024 * 1024 });
+  const options = { N: n, r, p, maxmem: MAX_MEMORY_BYTES + 1024 * 1024 };
+  return new Promise((resolve, reject) => {
+    scrypt(Buffer.from(text, "utf8"), salt, KEY_BYTES, options, (cause, key) =>
+      cause instanceof Error ? reject(cause) : resolve(key),
+    );
+  });
 }
 
 function readParameters(path: string): ScryptParameters | null {
@@ -80,8 +85,4 @@ function createParameters(path: string): ScryptParameters {
   const text = JSON.stringify({ kdf: "scrypt", ...COST, salt: parameters.salt.toString("base64") });
   writePrivately(path, Buffer.from(`${text}\n`));
   return parameters;
-}
-
-function codeOf(cause: unknown): string {
-  return cause instanceof Error && "code" in cause ? String(cause.code) : "unknown";
 }

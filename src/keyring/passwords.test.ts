@@ -66,7 +66,7 @@ test("T-3.06 a hash of an older pepper still opens, and asks to be made anew", a
   const keyring = await freshKeyring();
   const passwords = createPasswords(keyring, CHEAP);
   const stored = await hashed(passwords, "a long password");
-  keyring.ring.promote(keyring.ring.draw("login-pepper", epochMs(1)).open);
+  keyring.ring.promote((await keyring.ring.draw("login-pepper", epochMs(1))).open);
   expect(await passwords.verify("a long password", stored)).toEqual({
     ok: true,
     value: { matches: true, isOutdated: true },

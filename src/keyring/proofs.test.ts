@@ -70,7 +70,7 @@ test("a CSRF token of before a rotation goes on until the old key is gone", asyn
   const { hash } = tokens.newSession();
   const token = tokens.csrfFor(hash);
   const before = keyring.macs("session-mac")[0].version;
-  keyring.ring.promote(keyring.ring.draw("session-mac", epochMs(1)).open);
+  keyring.ring.promote((await keyring.ring.draw("session-mac", epochMs(1))).open);
   expect(tokens.isCsrf(hash, token)).toBe(true);
   keyring.ring.forget(before);
   expect(tokens.isCsrf(hash, token)).toBe(false);
@@ -83,7 +83,7 @@ test("a token is known by its HMAC, also after a rotation of the pepper", async 
     const minted = tokens.mintToken(type);
     expect(minted.text).toStartWith(`bccf_${type}_${minted.id}`);
     expect(tokens.tokenMac(minted.text)).toMatchObject({ id: minted.id, type });
-    keyring.ring.promote(keyring.ring.draw("apikey-pepper", epochMs(1)).open);
+    keyring.ring.promote((await keyring.ring.draw("apikey-pepper", epochMs(1))).open);
     expect(tokens.tokenMac(minted.text)?.macs.some((mac) => Buffer.from(minted.mac).equals(mac))).toBe(true);
   }
 });

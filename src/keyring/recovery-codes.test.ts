@@ -37,6 +37,6 @@ test("T-9.09 a code outlives the rotation of the pepper", async () => {
   const keyring = await freshKeyring();
   const codes = createRecoveryCodes(keyring);
   const { shown, macs } = codes.make();
-  keyring.ring.promote(keyring.ring.draw("login-pepper", epochMs(1)).open);
+  keyring.ring.promote((await keyring.ring.draw("login-pepper", epochMs(1))).open);
   expect(codes.macs(shown[0] ?? "")?.map((mac) => Buffer.from(mac))).toContainEqual(Buffer.from(macs[0] ?? []));
 });

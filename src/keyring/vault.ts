@@ -1,32 +1,28 @@
-import { currentActor } from "../control/acting.ts";
-import type { AuditDraft, AuditedChanges } from "../control/audit-port.ts";
+import { currentActor, SYSTEM } from "../control/acting.ts";
+import type { AuditActor } from "../control/audit-port.ts";
 import { type Refusal, refusal } from "../control/refusal.ts";
-import type { DataKeyReport, RotatedMasterKey, VaultService, VaultStatus } from "../control/vault.ts";
-import type { DataKeyPurpose, DataKeyStore, VaultStore, WrappedDataKey } from "../control/vault-ports.ts";
+import type { DataKeyReport, VaultService, VaultStatus } from "../control/vault.ts";
+import type { DataKeyPurpose, VaultStore } from "../control/vault-ports.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
-import type { EpochMs } from "../kernel/time.ts";
-import type { Keyring } from "./keyring.ts";
-import { MasterKeyRefused } from "./keyring-error.ts";
-import type { MasterKey } from "./master-key.ts";
-import type { MasterKeyPlace } from "./master-key-place.ts";
+import { type DataKeyLimits, DEFAULT_LIMITS, wornPurposes } from "./automatic-rotation.ts";
+import { type RotationNeeds, rotateDataKey, rotateMasterKey } from "./key-rotation.ts";
+import { MasterKeyUnreachable } from "./keyring-error.ts";
+import type { MasterKeySources } from "./master-key-source.ts";
 import { createReencryption, usesOf } from "./reencryption.ts";
 import { verifyVault } from "./verify-vault.ts";
 
-export type VaultNeeds = {
-  readonly keyring: Keyring;
-  readonly place: MasterKeyPlace;
-  readonly dataKeys: DataKeyStore;
+export type VaultNeeds = RotationNeeds & {
+  readonly sources: MasterKeySources;
   readonly stored: VaultStore;
-  readonly audit: AuditedChanges;
-  readonly now: () => EpochMs;
-  /** Told when sealing anew had to stop; it is tried again, at the latest by the next start. */
+  /** Told when sealing anew, or an automatic rotation, had to stop; it is tried again, at the latest by the next start. */
   readonly onFailure: (cause: unknown) => void;
   /** How long a replaced key is kept at least; default 60 s. */
   readonly graceMs?: number;
+  readonly limits?: DataKeyLimits;
 };
 
 export type RunningVault = VaultService & {
-  /** Takes up what an earlier process left. */
+  /** Takes up what an earlier process left, and replaces data keys that have sealed long enough. */
   start(): void;
   stop(): Promise<void>;
 };
@@ -35,7 +31,10 @@ export type RunningVault = VaultService & {
 const MAX_DATA_KEYS = 100;
 
 export function createVault(needs: VaultNeeds): RunningVault {
+  const { keyring, limits = DEFAULT_LIMITS } = needs;
   const reencryption = createReencryption(needs);
+  let source = needs.sources.configured;
+  let timer: Timer | null = null;
   let last: Promise<unknown> = Promise.resolve();
   /** One rotation at a time. */
   const inTurn = <Value>(work: () => Promise<Value>): Promise<Value> => {
@@ -44,104 +43,73 @@ export function createVault(needs: VaultNeeds): RunningVault {
     return turn;
   };
   const status = async (): Promise<VaultStatus> => ({
-    masterKeyId: needs.keyring.ring.masterKeyId(),
-    masterKeyKind: needs.place.kind,
+    masterKeyId: keyring.ring.masterKeyId(),
+    masterKeyKind: source.kind,
+    isMasterKeyReachable: await keyring.ring.isMasterKeyReachable(),
     dataKeys: await reportKeys(needs),
     isReencrypting: reencryption.isRunning(),
   });
+  const rotate = async (purposes: readonly DataKeyPurpose[], actor: AuditActor): Promise<Result<void, Refusal>> => {
+    if ((await needs.dataKeys.list()).length + purposes.length > MAX_DATA_KEYS) return err(tooMany());
+    try {
+      for (const purpose of purposes) reencryption.replaced(await rotateDataKey(needs, purpose, actor));
+    } catch (cause) {
+      if (!(cause instanceof MasterKeyUnreachable)) throw cause;
+      return err(refusal("master_key_refused", cause.message));
+    }
+    return ok(undefined);
+  };
+  const rotateWorn = async (): Promise<void> => {
+    const keys = { store: needs.dataKeys, counts: keyring.ring.counts };
+    const worn = await wornPurposes(keys, limits, needs.now());
+    if (worn.length === 0) return;
+    const rotated = await rotate(worn, SYSTEM);
+    if (!rotated.ok) needs.onFailure(new Error(rotated.error.message));
+  };
+  /** One look at a time, and none while keys are being changed. */
+  const look = (): void => {
+    timer = setTimeout(() => void inTurn(rotateWorn).catch(needs.onFailure).finally(look), limits.checkMs);
+    timer.unref();
+  };
 
   return {
     status,
     rotateDataKeys: (purposes) =>
       inTurn(async () => {
-        if ((await needs.dataKeys.list()).length + purposes.length > MAX_DATA_KEYS) return err(tooMany());
-        for (const purpose of purposes) reencryption.replaced(await rotateDataKey(needs, purpose));
-        return ok(await status());
+        const rotated = await rotate(purposes, currentActor());
+        return rotated.ok ? ok(await status()) : rotated;
       }),
-    rotateMasterKey: (keyFile) => inTurn(() => rotateMasterKey(needs, keyFile)),
+    rotateMasterKey: (order) =>
+      inTurn(async () => {
+        const to = order.to === null ? source : needs.sources.byKind[order.to];
+        const rotated = await rotateMasterKey(needs, { source: to, from: source }, order);
+        if (rotated.ok) source = to;
+        return rotated;
+      }),
     verify: () => verifyVault(needs),
-    start: reencryption.start,
+    start() {
+      reencryption.start();
+      look();
+    },
     async stop() {
+      if (timer !== null) clearTimeout(timer);
       await last;
+      if (timer !== null) clearTimeout(timer);
       await reencryption.stop();
+      await keyring.ring.counts.idle();
     },
   };
 }
 
-/** Gives the key that only opens from now on. */
-async function rotateDataKey(needs: VaultNeeds, purpose: DataKeyPurpose): Promise<number> {
-  const { ring } = needs.keyring;
-  const before = ring.all().find((key) => key.purpose === purpose && key.isActive);
-  if (before === undefined) throw new Error(`Cannot rotate the data key of ${purpose}: there is none`);
-  const drawn = ring.draw(purpose, needs.now());
-  const draft: AuditDraft = {
-    code: "VLT001I",
-    actor: currentActor(),
-    object: { type: "data_key", id: String(drawn.open.id), name: purpose },
-    before: { dataKeyId: before.id },
-    after: { dataKeyId: drawn.open.id },
-  };
-  await needs.audit.change(draft, async ({ dataKeys }) => {
-    requireOwnWrapping(await dataKeys.list(), ring.masterKeyId());
-    await dataKeys.demote(before.id);
-    await dataKeys.insert([drawn.stored]);
-  });
-  ring.promote(drawn.open);
-  return before.id;
-}
-
-async function rotateMasterKey(needs: VaultNeeds, keyFile: string): Promise<Result<RotatedMasterKey, Refusal>> {
-  const { keyring, place } = needs;
-  const { ring } = keyring;
-  requireOwnWrapping(await needs.dataKeys.list(), ring.masterKeyId());
-  const prepared = prepare(place, keyFile, ring.masterKeyId());
-  if (!prepared.ok) return prepared;
-  const next = prepared.value;
-  const previousMasterKeyId = ring.masterKeyId();
-  const draft: AuditDraft = {
-    code: "VLT003I",
-    actor: currentActor(),
-    object: { type: "master_key", id: next.id, name: null },
-    before: { masterKeyId: previousMasterKeyId },
-    after: { masterKeyId: next.id },
-  };
-  await needs.audit.change(draft, async ({ dataKeys }) => {
-    const wrapped = ring.rewrapped(next, await dataKeys.list());
-    for (const key of wrapped) await dataKeys.rewrap(key, previousMasterKeyId);
-    // Read back before the commit: a key that does not open now would be lost for good.
-    const differing = ring.differing(await dataKeys.list(), next);
-    if (differing.length > 0) throw new Error(`Cannot wrap the data key ${differing[0]} anew: it does not open again`);
-  });
-  ring.useMasterKey(next);
-  place.settle();
-  return ok({ masterKeyId: next.id, previousMasterKeyId, nextStep: place.nextStep });
-}
-
-/** @throws Error when a commit went through that looked as if it had failed: keys under two master keys could not start. */
-function requireOwnWrapping(stored: readonly WrappedDataKey[], masterKeyId: string): void {
-  if (stored.every(({ kekId }) => kekId === masterKeyId)) return;
-  throw new Error("Cannot change the keys: another master key wraps the stored ones; restart the gateway");
-}
-
-function prepare(place: MasterKeyPlace, keyFile: string, currentId: string): Result<MasterKey, Refusal> {
-  try {
-    const next = place.prepare(keyFile, currentId);
-    if (next.id !== currentId) return ok(next);
-    next.erase();
-    return err(refusal("master_key_refused", "Cannot rotate the master key: the file holds the key that is in use"));
-  } catch (cause) {
-    if (!(cause instanceof MasterKeyRefused)) throw cause;
-    return err(refusal("master_key_refused", cause.message, "newKeyFile"));
-  }
-}
-
 async function reportKeys(needs: VaultNeeds): Promise<readonly DataKeyReport[]> {
   const uses = await usesOf(needs.stored);
-  const reports = (await needs.dataKeys.list()).map(({ id, purpose, state, createdAtMs }) => ({
+  const { counts } = needs.keyring.ring;
+  const reports = (await needs.dataKeys.list()).map(({ id, purpose, state, createdAtMs, encryptions }) => ({
     id,
     purpose,
     isActive: state === "active",
     createdAtMs,
+    encryptions: state === "active" ? counts.made(id) : encryptions,
     uses: uses.get(id) ?? 0,
   }));
   return reports.sort(

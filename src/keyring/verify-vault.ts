@@ -14,7 +14,7 @@ export async function verifyVault(needs: VaultNeeds): Promise<VaultVerification>
   const dataKeys = await needs.dataKeys.list();
   const problems: SealProblem[] = [];
   let sealedCount = 0;
-  for (const id of keyring.ring.differing(dataKeys)) {
+  for (const id of await keyring.ring.differing(dataKeys)) {
     problems.push({
       table: "data_keys",
       column: "wrapped",

@@ -1,3 +1,4 @@
+import { sql } from "kysely";
 import { DATA_KEY_PURPOSES, type DataKeyChanges, type WrappedDataKey } from "../control/vault-ports.ts";
 import { epochMs } from "../kernel/time.ts";
 import type { DataKeysTable, WriteHandle } from "./schema.ts";
@@ -13,6 +14,14 @@ export function createDataKeyStore(db: WriteHandle): DataKeyChanges {
     },
     async insert(keys) {
       await db.insertInto("data_keys").values(keys.map(toRow)).execute();
+    },
+    async reserve(id, encryptions) {
+      const { numUpdatedRows } = await db
+        .updateTable("data_keys")
+        .set({ encryptions: sql<number>`encryptions + ${encryptions}` })
+        .where("id", "=", id)
+        .executeTakeFirst();
+      if (numUpdatedRows !== 1n) throw new Error(`Cannot count the encryptions of the data key ${id}: it is gone`);
     },
     async demote(id) {
       await db.updateTable("data_keys").set({ state: "decrypt_only" }).where("id", "=", id).execute();
@@ -40,6 +49,7 @@ function toRow(key: WrappedDataKey): DataKeysTable {
     wrapped: key.wrapped,
     created_at_ms: key.createdAtMs,
     state: key.state,
+    encryptions: key.encryptions,
   };
 }
 
@@ -51,6 +61,7 @@ function fromRow(row: DataKeysTable): WrappedDataKey {
     kekId: row.kek_id,
     wrapped: row.wrapped,
     createdAtMs: epochMs(row.created_at_ms),
+    encryptions: row.encryptions,
     state: row.state === "active" ? "active" : "decrypt_only",
   };
 }

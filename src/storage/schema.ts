@@ -15,6 +15,7 @@ export type DataKeysTable = {
   wrapped: Uint8Array;
   created_at_ms: number;
   state: string;
+  encryptions: number;
 };
 
 export type AccountsTable = {

@@ -100,6 +100,7 @@ test("keeps wrapped data keys, all or none", async () => {
     kekId: "0123456789abcdef",
     wrapped: new Uint8Array(60).fill(3),
     createdAtMs: epochMs(1),
+    encryptions: 0,
     state: "active" as const,
   };
   const pepper = { ...dataKey, id: 78, purpose: "apikey-pepper" as const, state: "decrypt_only" as const };

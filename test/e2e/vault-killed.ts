@@ -1,5 +1,6 @@
 // A process that rotates every key and dies by SIGKILL at one step of it: `vault-killed.ts DATA_DIR STEP`.
 import type { DataKeyChanges } from "../../src/control/vault-ports.ts";
+import type { MasterKeySource } from "../../src/keyring/master-key-source.ts";
 import type { VaultNeeds } from "../../src/keyring/vault.ts";
 import { openVaultWorld, settled } from "./vault-world.ts";
 
@@ -22,14 +23,31 @@ function steppedKeys(keys: DataKeyChanges): DataKeyChanges {
   return {
     list: () => keys.list(),
     insert: (rows) => stepped(() => keys.insert(rows)),
+    reserve: (id, encryptions) => stepped(() => keys.reserve(id, encryptions)),
     demote: (id) => stepped(() => keys.demote(id)),
     rewrap: (key, from) => stepped(() => keys.rewrap(key, from)),
     remove: (id) => stepped(() => keys.remove(id)),
   };
 }
 
+function steppedSource(source: MasterKeySource): MasterKeySource {
+  return {
+    ...source,
+    async prepare(order) {
+      const prepared = await source.prepare(order);
+      step();
+      return prepared;
+    },
+    settle() {
+      step();
+      source.settle();
+      step();
+    },
+  };
+}
+
 function dying(needs: VaultNeeds): VaultNeeds {
-  const { audit, place, stored } = needs;
+  const { audit, sources, stored } = needs;
   return {
     ...needs,
     audit: {
@@ -37,19 +55,7 @@ function dying(needs: VaultNeeds): VaultNeeds {
       change: (draft, work) =>
         stepped(() => audit.change(draft, (stores) => work({ ...stores, dataKeys: steppedKeys(stores.dataKeys) }))),
     },
-    place: {
-      ...place,
-      prepare(file, currentKekId) {
-        const prepared = place.prepare(file, currentKekId);
-        step();
-        return prepared;
-      },
-      settle() {
-        step();
-        place.settle();
-        step();
-      },
-    },
+    sources: { ...sources, configured: steppedSource(sources.configured) },
     stored: {
       pepperUses: () => stored.pepperUses(),
       columns: stored.columns.map((column) => ({
@@ -66,6 +72,6 @@ world.vault.start();
 await settled(world);
 const rotated = await world.vault.rotateDataKeys(["accounts", "apikey-pepper"]);
 await settled(world);
-const master = await world.vault.rotateMasterKey(world.newKeyFile);
+const master = await world.vault.rotateMasterKey({ to: null, file: world.newKeyFile });
 await world.close();
 process.stdout.write(JSON.stringify({ isOk: rotated.ok && master.ok, stepsLeft }));

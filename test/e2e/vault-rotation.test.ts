@@ -109,7 +109,7 @@ test("T-11.01 after the master key was rotated the old one no longer starts", as
   await addAccounts(world, 3);
   const oldKey = readFileSync(join(dataDir, "master.key"));
   newKey(world.newKeyFile);
-  const rotated = await world.vault.rotateMasterKey(world.newKeyFile);
+  const rotated = await world.vault.rotateMasterKey({ to: null, file: world.newKeyFile });
   expect(rotated.ok && rotated.value.nextStep).toBeNull();
   expect(existsSync(join(dataDir, "master.key.next"))).toBe(false);
   // A data key made afterwards is wrapped by the new master key.
@@ -135,7 +135,7 @@ test("a new master key that is unfit is refused and changes nothing", async () =
     readFileSync(world.newKeyFile.replace("new.key", "master.key")),
   ]) {
     writeFileSync(world.newKeyFile, content, { mode: 0o600 });
-    const rotated = await world.vault.rotateMasterKey(world.newKeyFile);
+    const rotated = await world.vault.rotateMasterKey({ to: null, file: world.newKeyFile });
     refusals.push(rotated.ok ? "taken" : rotated.error.code);
   }
   expect(refusals).toEqual(["master_key_refused", "master_key_refused", "master_key_refused"]);
@@ -148,11 +148,14 @@ test("T-11.02 a new master key that could not be put in its place is not overwri
   let isFull = true;
   const world = await openVaultWorld(dataDir, (needs) => ({
     ...needs,
-    place: {
-      ...needs.place,
-      settle() {
-        if (isFull) throw new Error("the disk refuses");
-        needs.place.settle();
+    sources: {
+      ...needs.sources,
+      configured: {
+        ...needs.sources.configured,
+        settle() {
+          if (isFull) throw new Error("the disk refuses");
+          needs.sources.configured.settle();
+        },
       },
     },
     audit: {
@@ -164,11 +167,11 @@ test("T-11.02 a new master key that could not be put in its place is not overwri
   await addAccounts(world, 2);
   newKey(world.newKeyFile);
   // The data keys are wrapped by it, and it lies beside the old one.
-  await expect(world.vault.rotateMasterKey(world.newKeyFile)).rejects.toThrow("the disk refuses");
+  await expect(world.vault.rotateMasterKey({ to: null, file: world.newKeyFile })).rejects.toThrow("the disk refuses");
   isFull = false;
   newKey(world.newKeyFile);
   // The next one is laid beside, and the data keys are not wrapped by it.
-  await expect(world.vault.rotateMasterKey(world.newKeyFile)).rejects.toThrow("the disk is full");
+  await expect(world.vault.rotateMasterKey({ to: null, file: world.newKeyFile })).rejects.toThrow("the disk is full");
   await world.close();
 
   const again = await openVaultWorld(dataDir);

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { Secrets } from "../../src/config/config.ts";
+import type { Config, Secrets } from "../../src/config/config.ts";
 import { type AccountId, accountId } from "../../src/domain/account/account.ts";
 import { Secret } from "../../src/kernel/secret.ts";
 import { type EpochMs, epochMs } from "../../src/kernel/time.ts";
@@ -10,23 +10,40 @@ import { createVault, type VaultNeeds } from "../../src/keyring/vault.ts";
 import { openKeyringFor } from "../../src/open-keyring.ts";
 import { openStorage } from "../../src/storage/storage.ts";
 
-const NO_SECRETS: Secrets = { encryptionKey: null, passphrase: null };
+/** A file of its own in the data directory, as when nothing is configured. */
+const OWN_FILE: KeyConfiguration = {
+  vault: {
+    masterKeySource: "file",
+    pkcs11Module: "none",
+    pkcs11Token: "none",
+    pkcs11PinFile: "none",
+    pkcs11Key: "better-ccflare",
+  },
+  secrets: { encryptionKey: null, passphrase: null },
+};
 export const now = (): EpochMs => epochMs(Date.now());
 
+/** Where the master key comes from, as the configuration says it. */
+export type KeyConfiguration = { readonly vault: Config["vault"]; readonly secrets: Secrets };
+
 /** Storage, keyring and vault of one data directory, as the gateway wires them. */
-export async function openVaultWorld(dataDir: string, change: (needs: VaultNeeds) => VaultNeeds = (needs) => needs) {
+export async function openVaultWorld(
+  dataDir: string,
+  change: (needs: VaultNeeds) => VaultNeeds = (needs) => needs,
+  configuration = OWN_FILE,
+) {
   const storage = await openStorage({ dataDir });
   const failures: unknown[] = [];
-  const opened = await openKeyringFor(storage, { dataDir, secrets: NO_SECRETS }).catch(async (cause: unknown) => {
+  const opened = await openKeyringFor(storage, { dataDir, ...configuration }).catch(async (cause: unknown) => {
     await storage.close();
     throw cause;
   });
-  const { keyring, place } = opened;
+  const { keyring, sources } = opened;
   const audit = storage.auditedChanges({ now, clean: (text) => text });
   const vault = createVault(
     change({
       keyring,
-      place,
+      sources,
       dataKeys: storage.dataKeys,
       stored: storage.vault,
       audit,

@@ -1,14 +1,9 @@
-import type { ErrorAnswer } from "../../contract/refusal.ts";
+import type { Hook } from "@hono/zod-openapi";
+import type { Env } from "hono";
 import { errorAnswer } from "./refusal-answer.ts";
 
-type Issue = { readonly path: readonly PropertyKey[]; readonly message: string };
-type Checked =
-  | { readonly success: true }
-  | { readonly success: false; readonly error: { readonly issues: readonly Issue[] } };
-type Answering = { json(answer: ErrorAnswer, status: 400): Response };
-
 /** Answers 400 when a request does not fit its schema. zod names the rule and the field, never the value. */
-export function refuseInvalid(result: Checked, context: Answering): Response | undefined {
+export const refuseInvalid: Hook<unknown, Env, string, Response | undefined> = (result, context) => {
   if (result.success) return undefined;
   const issue = result.error.issues[0];
   const field = issue === undefined ? "" : issue.path.map(String).join(".");
@@ -17,4 +12,4 @@ export function refuseInvalid(result: Checked, context: Answering): Response | u
     errorAnswer("request_invalid", `Cannot read the request: ${fact}`, field === "" ? null : field),
     400,
   );
-}
+};

@@ -35,7 +35,7 @@ const rotateDataKeyRoute = createRoute({
 const rotateMasterKeyRoute = createRoute({
   method: "post",
   path: "/api/vault/rotate-master-key",
-  summary: "Wrap every data key by the key in a file on the gateway's machine",
+  summary: "Wrap every data key by another master key, of the same source or of another one",
   request: { body: { required: true, content: { "application/json": { schema: rotateMasterKeySchema } } } },
   responses: {
     200: { description: "Rotated", content: { "application/json": { schema: rotatedMasterKeySchema } } },
@@ -62,7 +62,8 @@ export function createVaultRoutes(vault: VaultService): OpenAPIHono {
     return rotated.ok ? context.json(statusToWire(rotated.value), 200) : context.json(...refusalAnswer(rotated.error));
   });
   app.openapi(rotateMasterKeyRoute, async (context) => {
-    const rotated = await vault.rotateMasterKey(context.req.valid("json").newKeyFile);
+    const { to = null, newKeyFile = null } = context.req.valid("json");
+    const rotated = await vault.rotateMasterKey({ to, file: newKeyFile });
     return rotated.ok ? context.json(rotated.value, 200) : context.json(...refusalAnswer(rotated.error));
   });
   app.openapi(verifyRoute, async (context) => {

@@ -4,6 +4,7 @@ import { poolSchema } from "./0002-pool.ts";
 import { oauthSchema } from "./0003-oauth.ts";
 import { auditSchema } from "./0004-audit.ts";
 import { peopleSchema } from "./0005-people.ts";
+import { encryptionsSchema } from "./0006-encryptions.ts";
 
 /** Forward only, in the order of the names. An object, not a folder: a compiled binary has no folder to read. */
 export const allMigrations: Readonly<Record<string, Migration>> = {
@@ -12,4 +13,5 @@ export const allMigrations: Readonly<Record<string, Migration>> = {
   "0003-oauth": { up: oauthSchema },
   "0004-audit": { up: auditSchema },
   "0005-people": { up: peopleSchema },
+  "0006-encryptions": { up: encryptionsSchema },
 };
