@@ -58,7 +58,7 @@ export async function hashPassword(
   doing: string,
   { password, name, hasMfa }: Chosen,
 ): Promise<Result<Pick<StoredUser, "passwordHash" | "isPasswordShort">, Refusal>> {
-  const problem = passwords.problem(password, { words: [name, "better-ccflare", "ccflare", "claude"], hasMfa });
+  const problem = passwords.problem(password, { words: [name], hasMfa });
   if (problem !== null) return err(refusal("password_refused", `Cannot ${doing}: ${problem}`, "password"));
   const hashed = await passwords.hash(password);
   if (!hashed.ok) return err(BUSY);

@@ -14,14 +14,12 @@ import { createProofs } from "../keyring/proofs.ts";
 import { createPeople } from "../open-people.ts";
 import { openStorage } from "../storage/storage.ts";
 import type { OpenedSession } from "./people.ts";
+import type { Pace } from "./people-ports.ts";
 import type { Principal } from "./principal.ts";
 
 export const START: EpochMs = epochMs(Date.UTC(2026, 10, 24, 12));
 export const SOCKET: Principal = { kind: "socket" };
 export const PASSWORD = "correct horse battery staple";
-/** What an admin gave; its owner changes it at the first login. */
-const GIVEN = "seventeen green bottles";
-
 export type PeopleWorld = Awaited<ReturnType<typeof createPeopleWorld>>;
 
 const closings: (() => Promise<void>)[] = [];
@@ -31,7 +29,10 @@ afterEach(async () => {
 });
 
 /** `dataDir`: of a world that was closed, to start again; the master key is in `key`. */
-export async function createPeopleWorld(again: { readonly dataDir: string; readonly key: Buffer } | null = null) {
+export async function createPeopleWorld(
+  again: { readonly dataDir: string; readonly key: Buffer } | null = null,
+  realPace: Pace | null = null,
+) {
   const dataDir = again?.dataDir ?? mkdtempSync(join(tmpdir(), "people-"));
   const key = again?.key ?? randomBytes(32);
   const clock = { nowMs: START, now: () => clock.nowMs };
@@ -49,7 +50,11 @@ export async function createPeopleWorld(again: { readonly dataDir: string; reado
     changes,
     proofs,
     clock,
-    pace: { monotonicMs: () => 0, sleep: async (span: DurationMs) => void slept.push(span), random: () => 0.5 },
+    pace: realPace ?? {
+      monotonicMs: () => 0,
+      sleep: async (span: DurationMs) => void slept.push(span),
+      random: () => 0.5,
+    },
     onUserChanged: (id, { mayUseProxy }) => void told.push([id, mayUseProxy]),
   });
   await people.load();
@@ -178,5 +183,3 @@ export function codeOfRefusal(
 ): string {
   return result.ok ? "ok" : result.error.code;
 }
-
-export { GIVEN };

@@ -240,3 +240,24 @@ test("failures are noted one by one up to 100 in a minute, then as sums; a name 
   await world.tick();
   expect((await world.audit()).at(-1)).toMatchObject({ code: "AUT008E", reason: "unknown", after: { count: 52 } });
 });
+
+test("T-3.07 of 20 logins at once two are hashed, sixteen wait and two are told to; the event loop goes on", async () => {
+  const world = await createPeopleWorld();
+  const rssBefore = process.memoryUsage().rss;
+  let rssPeak = rssBefore;
+  let longestGapMs = 0;
+  let lastMs = performance.now();
+  const watching = setInterval(() => {
+    rssPeak = Math.max(rssPeak, process.memoryUsage().rss);
+    longestGapMs = Math.max(longestGapMs, performance.now() - lastMs);
+    lastMs = performance.now();
+  }, 5);
+  const results = await Promise.all(Array.from({ length: 20 }, (_, at) => world.login(`nobody${at}`, WRONG, null)));
+  clearInterval(watching);
+  const codes = results.map(codeOfRefusal);
+  expect(codes.filter((code) => code === "busy")).toHaveLength(2);
+  expect(codes.filter((code) => code === "credentials_refused")).toHaveLength(18);
+  expect((rssPeak - rssBefore) / 2 ** 20).toBeLessThan(300);
+  // A password takes 0.4 s of a thread; on the event loop 20 of them would hold every request up for 8 s.
+  expect(longestGapMs).toBeLessThan(300);
+});
