@@ -1,5 +1,5 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { givenPlace } from "../keyring/master-key-place.ts";
+import { valueSource } from "../keyring/given-sources.ts";
 import { createVault } from "../keyring/vault.ts";
 import { codeOf, codeOfRefusal, createPeopleWorld, must, PASSWORD, SOCKET } from "./people-world.test.ts";
 
@@ -201,9 +201,13 @@ test("T-10.22 a new data key seals every seed anew, and codes go on", async () =
   const id = await world.add("bob", "member");
   const { code } = await world.enrol(await world.session("bob"));
   const before = (await world.storage.people.users.read(id))?.totpSeed;
+  const source = valueSource(null);
   const vault = createVault({
     keyring: world.keyring,
-    place: givenPlace("value"),
+    sources: {
+      configured: source,
+      byKind: { file: source, value: source, passphrase: source, keychain: source, pkcs11: source },
+    },
     dataKeys: world.storage.dataKeys,
     stored: world.storage.vault,
     audit: world.changes,

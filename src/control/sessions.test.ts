@@ -122,7 +122,7 @@ test("T-4.07 use does not keep a session for more than 8 hours, nor does a fresh
   await world.add("bob", "member");
   let session = await world.session("bob");
   const until = session.absoluteUntilMs;
-  expect(until).toBe(world.clock.nowMs + 8 * 60 * MINUTE);
+  expect(until - world.clock.nowMs).toBe(8 * 60 * MINUTE);
   for (let minutes = 0; minutes < 8 * 60 - 20; minutes += 20) {
     world.pass(20 * MINUTE);
     expect(await world.sessions.principalOf(session.cookie)).not.toBeNull();
