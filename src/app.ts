@@ -2,20 +2,12 @@ import { join } from "node:path";
 import { SOCKET_NAME } from "./cli/socket-name.ts";
 import type { Config, Secrets } from "./config/config.ts";
 import { type AccountService, createAccountService } from "./control/accounts.ts";
-import { createExplanationService } from "./control/explanation.ts";
-import { createKeyService, type KeyService } from "./control/keys.ts";
-import { createLogLevelService } from "./control/log-level.ts";
-import type { LoginService } from "./control/logins.ts";
-import type { BaseUrlRule, RequestReader } from "./control/ports.ts";
-import { createRequestService } from "./control/requests.ts";
+import { createKeyService } from "./control/keys.ts";
+import type { BaseUrlRule } from "./control/ports.ts";
 import { createSelectionService, type SelectionService } from "./control/selection.ts";
-import { createStatsService } from "./control/stats.ts";
-import { createTraceService } from "./control/trace.ts";
 import { createDataPlane, type DataPlane } from "./data-plane.ts";
 import { accountId } from "./domain/account/account.ts";
-import { createAdminApp } from "./http/admin/admin-app.ts";
 import { type AdminListener, listenAdmin } from "./http/admin/admin-listener.ts";
-import { inspectorOf, ledgerLagOf } from "./inspector.ts";
 import { err, ok } from "./kernel/result.ts";
 import { Secret } from "./kernel/secret.ts";
 import { createAccountVault } from "./keyring/account-vault.ts";
@@ -24,6 +16,7 @@ import { createClientKeyVerifier } from "./keyring/client-key-verifier.ts";
 import type { Keyring } from "./keyring/keyring.ts";
 import { createVault, type RunningVault } from "./keyring/vault.ts";
 import { logLedgerEvent } from "./ledger-log.ts";
+import { openAdmin, refuseUnprotectedAdmin, servesAdmin } from "./open-admin.ts";
 import { openKeyringFor } from "./open-keyring.ts";
 import { openLog, type RunningLog } from "./open-log.ts";
 import { createLogins } from "./open-logins.ts";
@@ -37,7 +30,6 @@ import { systemClock } from "./system-clock.ts";
 import { describeBaseUrlProblem, parseBaseUrl } from "./upstream/base-url.ts";
 import { createModelProbe } from "./upstream/model-probe.ts";
 import { createUpstream } from "./upstream/upstream.ts";
-import { VERSION } from "./version.ts";
 import { welcome } from "./welcome.ts";
 
 export type SampleAccount = {
@@ -136,6 +128,8 @@ async function assemble(parts: Parts): Promise<App> {
     clock,
     upstream,
     ledger,
+    admin: servesAdmin(config) ? (call) => admin.door(call) : null,
+    onQueryCredential: (call) => admin.onQueryCredential(call),
     keys: audit.watching(verifier, keys.nameOf),
     accounts: {
       snapshot: () => accounts.snapshot(),
@@ -173,28 +167,31 @@ async function assemble(parts: Parts): Promise<App> {
   }
   await keys.load();
   await plane.remember();
-  let admin: AdminListener | null = null;
+  const services = { plane, accounts, keys, selection, people, logins: logins.service };
+  const admin = openAdmin(parts, services);
+  let socket: AdminListener | null = null;
 
   return {
     get url() {
       return plane.url;
     },
     async start() {
+      await refuseUnprotectedAdmin(config, people.users);
       plane.listen();
-      admin = await listenAdmin({
+      socket = await listenAdmin({
         socketPath: join(config.storage.dataDir, SOCKET_NAME),
-        app: adminApp(parts, { plane, accounts, keys, selection, logins: logins.service }),
+        app: admin.app,
       });
       vault.start();
       await audit.start();
       parts.tls.start();
       await logins.keeper.start();
-      process.stdout.write(await welcome({ url: plane.url, accounts, keys, config }));
+      process.stdout.write(await welcome({ url: plane.url, accounts, keys, setup: people.setup, config }));
     },
     async stop() {
       await plane.stop();
       parts.tls.stop();
-      await admin?.stop();
+      await socket?.stop();
       await logins.keeper.stop();
       await upstream.stop();
       await ledger.stop();
@@ -235,56 +232,6 @@ async function openSelection({ config, storage, audit }: Parts): Promise<Selecti
   });
   await selection.load();
   return selection;
-}
-
-type Services = {
-  readonly plane: DataPlane;
-  readonly accounts: AccountService;
-  readonly keys: KeyService;
-  readonly selection: SelectionService;
-  readonly logins: LoginService;
-};
-
-function adminApp(
-  { audit, ledger, storage, log, vault }: Parts,
-  { plane, accounts, keys, selection, logins }: Services,
-) {
-  const names = { accounts: accounts.snapshot, keyName: keys.nameOf };
-  const reader = freshReader(storage.requests, ledger);
-  return createAdminApp({
-    accounts,
-    keys,
-    logins,
-    selection,
-    audit: audit.reader,
-    vault,
-    logLevels: createLogLevelService({ log, changes: audit.changes }),
-    requests: createRequestService(reader, names),
-    explanations: createExplanationService(reader, names),
-    trace: createTraceService(reader, names, systemClock),
-    stats: createStatsService(reader, names, systemClock),
-    inspector: inspectorOf(storage, () => ledgerLagOf(ledger.stats())),
-    version: VERSION,
-    dataPlaneUrl: () => plane.url,
-    onError: (cause) => log.error("The admin API failed", { error: cause }),
-  });
-}
-
-/** How long a report waits for rows that are still in the spool: a person expects to see the request just made. */
-const FRESH_MS = 1_000;
-
-function freshReader(reader: RequestReader, ledger: SpooledLedger): RequestReader {
-  const fresh = async () => {
-    await ledger.flush(FRESH_MS);
-    return reader;
-  };
-  return {
-    newest: async (limit, filter) => (await fresh()).newest(limit, filter),
-    get: async (id) => (await fresh()).get(id),
-    stats: async (sinceMs) => (await fresh()).stats(sinceMs),
-    explained: async (id) => (await fresh()).explained(id),
-    trace: async (page) => (await fresh()).trace(page),
-  };
 }
 
 /** A refusal must leave the data directory free for the next try. */

@@ -51,6 +51,8 @@ function start(env: Readonly<Record<string, string>> = {}): Running {
       stop: () => Promise.resolve(),
     },
     keys: { verify: (key) => (key === "good" ? { keyId: clientKeyId("k1"), keyName: "k" } : null) },
+    admin: null,
+    onQueryCredential: () => undefined,
     accounts: {
       snapshot: () => accounts,
       credential: ({ name }) => new Secret(name, "secret"),

@@ -19,6 +19,7 @@ import { refusalAnswer } from "./gateway/refusal.ts";
 import type { Rooms } from "./gateway/rooms.ts";
 import { serve } from "./gateway/serve.ts";
 import { createStreamWatch } from "./gateway/stream-watch.ts";
+import type { AdminDoor } from "./http/admin/admin-door.ts";
 import { type DataListener, type DataListenerOptions, listenData } from "./http/data-listener.ts";
 import type { TlsDoor } from "./http/http1/handshakes.ts";
 import { ledgerLagOf } from "./inspector.ts";
@@ -46,6 +47,9 @@ export type DataPlaneNeeds = {
   readonly homeStore: HomeStore;
   /** Null: the data plane is served without TLS. */
   readonly tls: TlsDoor | null;
+  /** Null where the admin plane is not served over TCP. */
+  readonly admin: AdminDoor | null;
+  onQueryCredential(call: Call): void;
 };
 
 export interface DataPlane {
@@ -67,7 +71,7 @@ const POLL_MS = durationMs(20);
 const LAST_WORDS_MS = durationMs(100);
 
 export function createDataPlane(needs: DataPlaneNeeds): DataPlane {
-  const { config, log, clock } = needs;
+  const { config, log, clock, admin } = needs;
   const background = createBackground(log);
   const hurried = new AbortController();
   let listener: DataListener | null = null;
@@ -112,6 +116,8 @@ export function createDataPlane(needs: DataPlaneNeeds): DataPlane {
         clock,
         pages: ownPages({ keys: needs.keys, metrics, isDraining: () => isDraining }),
         serve: (call) => (isDraining ? Promise.resolve(stopping(call)) : serve(call, rooms)),
+        admin: admin === null ? null : (call) => (isDraining ? Promise.resolve(stopping(call)) : admin(call)),
+        onQueryCredential: needs.onQueryCredential,
         onError: reportBug,
       });
     },

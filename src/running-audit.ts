@@ -2,6 +2,7 @@ import { type AuditKeeper, openAuditKeeper } from "./audit-keeper.ts";
 import { createAuditReader } from "./audit-reader.ts";
 import { SYSTEM } from "./control/acting.ts";
 import type { AuditDraft, AuditedChanges, AuditReader } from "./control/audit-port.ts";
+import { createDoorTally, type DoorTally } from "./control/door-tally.ts";
 import { createRefusalTally, type RefusedKey } from "./control/refusal-tally.ts";
 import { parseClientKey } from "./domain/access/client-key.ts";
 import type { ClientKeyId } from "./domain/access/client-key-id.ts";
@@ -32,6 +33,8 @@ export type RunningAuditNeeds = {
 export type RunningAudit = {
   readonly changes: AuditedChanges;
   readonly reader: AuditReader;
+  /** What is refused before anybody is known, counted, and noted once a minute. */
+  readonly door: DoorTally;
   /** The same keys; whoever is refused is counted, and noted once a minute. */
   watching(keys: ClientKeys, nameOf: (id: ClientKeyId) => string | null): ClientKeys;
   /** Notes the start. An audit log that cannot be written stops no request: it is logged. */
@@ -52,6 +55,7 @@ export async function openRunningAudit(needs: RunningAuditNeeds): Promise<Runnin
     refusal: keeper.refusal,
   });
   const tally = createRefusalTally();
+  const door = createDoorTally();
   const note = async (drafts: readonly AuditDraft[]): Promise<void> => {
     try {
       for (const draft of drafts) await changes.note(draft);
@@ -64,6 +68,7 @@ export async function openRunningAudit(needs: RunningAuditNeeds): Promise<Runnin
 
   return {
     changes,
+    door,
     reader: createAuditReader({ store: storage.auditLog, changes, identity: keeper }),
     watching: (keys, nameOf) => ({
       ...keys,
@@ -75,12 +80,12 @@ export async function openRunningAudit(needs: RunningAuditNeeds): Promise<Runnin
       },
     }),
     async start() {
-      endTicks = clock.every(REFUSALS_MS, () => void note(tally.take()));
+      endTicks = clock.every(REFUSALS_MS, () => void note([...tally.take(), ...door.take()]));
       await note([{ code: "SYS001I", actor: SYSTEM, object: process, after: { version: VERSION } }]);
     },
     async stop() {
       endTicks?.();
-      await note([...tally.take(), { code: "SYS002I", actor: SYSTEM, object: process }]);
+      await note([...tally.take(), ...door.take(), { code: "SYS002I", actor: SYSTEM, object: process }]);
       await keeper.stop();
     },
   };

@@ -25,7 +25,15 @@ const KEY: ClientKeyReport = {
   },
 };
 
-async function printed(options: { accounts?: AccountReport[]; keys?: ClientKeyReport[]; hasKeyInEnv?: boolean }) {
+type Start = {
+  readonly accounts?: AccountReport[];
+  readonly keys?: ClientKeyReport[];
+  readonly hasKeyInEnv?: boolean;
+  /** Absent: there is an owner. */
+  readonly setup?: "fresh" | "shown";
+};
+
+async function printed(options: Start) {
   const created: string[] = [];
   const keys: Pick<KeyService, "list" | "create"> = {
     list: () => Promise.resolve(options.keys ?? []),
@@ -34,7 +42,13 @@ async function printed(options: { accounts?: AccountReport[]; keys?: ClientKeyRe
       return Promise.resolve(ok({ id: clientKeyId("k1"), name, disclose: () => "the-first-key" }));
     },
   };
+  const isShown = options.setup === "shown";
+  const minted = { expiresAtMs: epochMs(0), disclose: () => "bccf_st_once" };
   const text = await welcome({
+    setup: {
+      isDone: () => options.setup === undefined,
+      mint: () => Promise.resolve(isShown ? null : minted),
+    },
     url: "http://127.0.0.1:8080",
     accounts: { list: () => options.accounts ?? [] },
     keys,
@@ -61,4 +75,17 @@ test("a later start says where it listens, and nothing else", async () => {
   const { text, created } = await printed({ accounts: [ACCOUNT], keys: [KEY] });
   expect(created).toEqual([]);
   expect(text).toBe("better-ccflare listens on http://127.0.0.1:8080\n");
+});
+
+test("until there is an owner, a start prints the setup secret and the command that uses it", async () => {
+  const { text } = await printed({ accounts: [ACCOUNT], keys: [KEY], setup: "fresh" });
+  expect(text).toContain("\n  bccf_st_once\n");
+  expect(text).toContain("POST http://127.0.0.1:8080/auth/setup");
+  expect(text).toContain("npm run -s cli -- setup --name NAME");
+});
+
+test("a setup secret that was shown already is not shown again", async () => {
+  const { text } = await printed({ accounts: [ACCOUNT], keys: [KEY], setup: "shown" });
+  expect(text).not.toContain("bccf_st_");
+  expect(text).toContain("npm run -s cli -- setup --name NAME");
 });

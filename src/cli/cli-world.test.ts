@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createControlWorld, START } from "../control/control-world.test.ts";
+import { createPeopleWorld } from "../control/people-world.test.ts";
 import { createAdminApp } from "../http/admin/admin-app.ts";
 import { listenAdmin } from "../http/admin/admin-listener.ts";
 import { err } from "../kernel/result.ts";
@@ -68,6 +69,8 @@ export async function startGateway() {
   const socketPath = temporarySocket();
   const app = createAdminApp({
     ...world,
+    people: await createPeopleWorld(),
+    now: () => START,
     version: "1.2.3",
     dataPlaneUrl: () => "http://127.0.0.1:8080",
     onError: (error) => console.error(error),

@@ -12,10 +12,13 @@ import { addVaultCommands } from "./keys.ts";
 import { addLogCommands } from "./log.ts";
 import { addRequestsCommand } from "./requests.ts";
 import { addRoutesCommand } from "./routes.ts";
+import { addSetupCommand } from "./setup.ts";
 import { addSimulateCommand } from "./simulate.ts";
 import { addStatsCommand } from "./stats.ts";
 import { addStrategyCommands } from "./strategy.ts";
 import { printable } from "./table.ts";
+import { addTokenCommands } from "./token.ts";
+import { addUserCommands } from "./user.ts";
 
 /** Runs one command. `argv` holds the arguments without program and global flags (`splitGlobalFlags`). Gives the exit code: 0 ok, 1 refused, 2 usage, 3 unreachable. */
 export async function runCli(argv: readonly string[], io: CliIo): Promise<number> {
@@ -49,6 +52,9 @@ function createProgram(io: CliIo): Command {
   const client = createAdminClient(io.socketPath);
   addAccountCommands(program, io, client);
   addKeyCommands(program, io, client);
+  addUserCommands(program, io, client);
+  addTokenCommands(program, io, client);
+  addSetupCommand(program, io, client);
   addVaultCommands(program, io, client);
   addRequestsCommand(program, io, client);
   addExplainCommand(program, io, client);

@@ -54,6 +54,7 @@ describe("defaults", () => {
       host: "127.0.0.1",
       port: 8080,
       tlsTerminatedByProxy: false,
+      adminOnNetwork: false,
       allowedHosts: [],
       allowedOrigins: [],
       trustedProxies: [],
@@ -142,6 +143,14 @@ const PRECEDENCE = [
     inFile: '["0.0.0.0/0"]',
     fromEnv: "none",
     fromFile: "0.0.0.0/0",
+  },
+  {
+    env: "BETTER_CCFLARE_ADMIN_ON_NETWORK",
+    key: "server.adminOnNetwork",
+    inEnv: "0",
+    inFile: "true",
+    fromEnv: false,
+    fromFile: true,
   },
   {
     env: "BETTER_CCFLARE_ADMIN_ALLOW_FROM",
@@ -635,6 +644,7 @@ describe("a list", () => {
         "BETTER_CCFLARE_TRUSTED_PROXIES",
         "BETTER_CCFLARE_ALLOW_FROM",
         "BETTER_CCFLARE_ADMIN_ALLOW_FROM",
+        "BETTER_CCFLARE_ADMIN_ON_NETWORK",
       ]) {
         expect(problemsOf({ env: { [key]: text } })).toMatchObject([{ key }]);
       }

@@ -40,6 +40,11 @@ export const SETTINGS = {
       fallback: false,
       help: "allows a host that is not loopback: a reverse proxy in front speaks TLS, and nothing else can reach the port",
     }),
+    adminOnNetwork: switchable({
+      env: "BETTER_CCFLARE_ADMIN_ON_NETWORK",
+      fallback: false,
+      help: "serves /api and /auth where host is not loopback, too; there must be an owner with a second factor",
+    }),
     allowedHosts: list({
       env: "BETTER_CCFLARE_ALLOWED_HOSTS",
       pattern: /^(?:\[[0-9A-Fa-f:.]{2,45}\]|[0-9A-Za-z._-]{1,253})(?::[0-9]{1,5})?$/u,

@@ -20,6 +20,8 @@ export const AUDIT_ACTIONS = {
   AUT008: "Present an admin token",
   CFG001: "Set the strategy",
   CFG002: "Change the log level, until the gateway stops",
+  DOR001: "Ask the admin API for what the door refuses (added up per minute)",
+  DOR002: "Send a credential in a query (added up per minute)",
   IMP001: "Import a database of the old project",
   KEY001: "Create a client key",
   KEY002: "Revoke a client key",

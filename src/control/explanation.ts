@@ -5,7 +5,7 @@ import type { RequestId } from "../domain/ledger/record.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import type { RequestReader, RequestRow } from "./ports.ts";
 import { type Refusal, refusal } from "./refusal.ts";
-import { accountNames, type Names, type RequestReport, reporter } from "./requests.ts";
+import { accountNames, isInReach, type KeyReach, type Names, type RequestReport, reporter } from "./requests.ts";
 
 /** Why a request went where it went. */
 export type Explanation = {
@@ -18,14 +18,15 @@ export type Explanation = {
 };
 
 export type ExplanationService = {
-  explain(id: RequestId): Promise<Result<Explanation, Refusal>>;
+  /** Somebody else's is not found. */
+  explain(id: RequestId, reach: KeyReach): Promise<Result<Explanation, Refusal>>;
 };
 
 export function createExplanationService(reader: RequestReader, names: Names): ExplanationService {
   return {
-    async explain(id) {
+    async explain(id, reach) {
       const found = await reader.explained(id);
-      if (found === null) return err(notHeld(id));
+      if (found === null || !isInReach(found.row, reach)) return err(notHeld(id));
       const { row, decision: text } = found;
       const accountName = accountNames(names.accounts());
       const decision = text === null ? null : decodeDecision(text);

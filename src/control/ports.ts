@@ -102,6 +102,8 @@ export type TracePage = { readonly sinceMs: EpochMs; readonly afterId: RequestId
 export type RequestFilter = {
   readonly accountId?: AccountId;
   readonly clientKeyId?: ClientKeyId;
+  /** One of these. Empty: none, so nothing is found. */
+  readonly clientKeyIds?: readonly ClientKeyId[];
   readonly outcome?: RequestOutcome;
 };
 
@@ -123,7 +125,7 @@ export interface RequestReader {
   newest(limit: number, filter?: RequestFilter): Promise<readonly RequestRow[]>;
   get(id: RequestId): Promise<RequestRow | null>;
   /** Requests that started at or after `sinceMs`; at most 10,000 tallies, the largest first. */
-  stats(sinceMs: EpochMs): Promise<readonly RequestTally[]>;
+  stats(sinceMs: EpochMs, filter?: Pick<RequestFilter, "clientKeyIds">): Promise<readonly RequestTally[]>;
   explained(id: RequestId): Promise<ExplainedRow | null>;
   /** Settled requests, oldest first. `limit` is 1..5000. */
   trace(page: TracePage): Promise<readonly TracedRow[]>;

@@ -75,7 +75,7 @@ describe("requests", () => {
       },
       { ...ROW, id: requestId("r3"), startedAtMs: epochMs(START + 2), accountId: accountId("removed") },
     );
-    const reports = await world.requests.newest(10);
+    const reports = await world.requests.newest(10, "any");
     expect(
       reports.map(({ row, accountName, clientKeyName }) => [row.id as string, accountName, clientKeyName]),
     ).toEqual([
@@ -87,7 +87,7 @@ describe("requests", () => {
 
   test("one that the ledger does not hold is refused", async () => {
     const world = await createControlWorld();
-    expect(await world.requests.get(requestId("r9"))).toMatchObject({
+    expect(await world.requests.get(requestId("r9"), "any")).toMatchObject({
       ok: false,
       error: { code: "request_not_found" },
     });
@@ -104,7 +104,7 @@ describe("stats", () => {
       tally({ accountId: added.value.account.id, model: "haiku", requestCount: 5 }),
       tally({ model: "opus", outcome: "refused" }),
     ];
-    const { total, accounts, models, sinceMs } = await world.stats.over(durationMs(60_000));
+    const { total, accounts, models, sinceMs } = await world.stats.over(durationMs(60_000), "any");
     expect(sinceMs).toBe(epochMs(START - 60_000));
     expect(total).toMatchObject({ requests: 8, completed: 7, failed: 1, inputTokens: 3, outputTokens: 15 });
     expect(accounts.map(({ account, requests }) => [account, requests])).toEqual([
@@ -129,14 +129,14 @@ describe("stats", () => {
   test.each(COLUMNS)("count %s as %s", async (outcome, column) => {
     const world = await createControlWorld();
     world.stores.ledger.tallies = [tally({ outcome, requestCount: 3 })];
-    const { total } = await world.stats.over(durationMs(60_000));
+    const { total } = await world.stats.over(durationMs(60_000), "any");
     const counts = { completed: 0, failed: 0, clientGone: 0, inFlight: 0, [column]: 3 };
     expect(total).toMatchObject(counts);
   });
 
   test("of a span longer than time itself begin with it", async () => {
     const world = await createControlWorld();
-    expect((await world.stats.over(durationMs(START * 2))).sinceMs).toBe(epochMs(0));
+    expect((await world.stats.over(durationMs(START * 2), "any")).sinceMs).toBe(epochMs(0));
   });
 });
 

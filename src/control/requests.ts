@@ -2,7 +2,7 @@ import type { ClientKeyId } from "../domain/access/client-key-id.ts";
 import type { Account, AccountId } from "../domain/account/account.ts";
 import type { RequestId } from "../domain/ledger/record.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
-import type { RequestReader, RequestRow } from "./ports.ts";
+import type { RequestFilter, RequestReader, RequestRow } from "./ports.ts";
 import { type Refusal, refusal } from "./refusal.ts";
 
 export type RequestReport = {
@@ -13,10 +13,14 @@ export type RequestReport = {
   readonly clientKeyName: string;
 };
 
+/** Whose requests may be seen: everybody's, or those of these client keys. */
+export type KeyReach = "any" | readonly ClientKeyId[];
+
 export type RequestService = {
   /** Newest first. `limit` is 1..1000. */
-  newest(limit: number): Promise<readonly RequestReport[]>;
-  get(id: RequestId): Promise<Result<RequestReport, Refusal>>;
+  newest(limit: number, reach: KeyReach): Promise<readonly RequestReport[]>;
+  /** Somebody else's is not found: whether it exists is nobody's business. */
+  get(id: RequestId, reach: KeyReach): Promise<Result<RequestReport, Refusal>>;
 };
 
 /** How a report turns ids into the names that people gave. */
@@ -27,14 +31,14 @@ export type Names = {
 
 export function createRequestService(reader: RequestReader, names: Names): RequestService {
   return {
-    async newest(limit) {
-      const rows = await reader.newest(limit);
+    async newest(limit, reach) {
+      const rows = await reader.newest(limit, filterOf(reach));
       const toReport = reporter(names);
       return rows.map(toReport);
     },
-    async get(id) {
+    async get(id, reach) {
       const row = await reader.get(id);
-      if (row !== null) return ok(reporter(names)(row));
+      if (row !== null && isInReach(row, reach)) return ok(reporter(names)(row));
       return err(
         refusal("request_not_found", `Cannot show request ${JSON.stringify(id)}: the ledger does not hold it`),
       );
@@ -56,4 +60,12 @@ export function reporter(names: Names): (row: RequestRow) => RequestReport {
     accountName: row.accountId === null ? null : accountName(row.accountId),
     clientKeyName: names.keyName(row.clientKeyId) ?? row.clientKeyId,
   });
+}
+
+export function filterOf(reach: KeyReach): Pick<RequestFilter, "clientKeyIds"> {
+  return reach === "any" ? {} : { clientKeyIds: reach };
+}
+
+export function isInReach({ clientKeyId }: RequestRow, reach: KeyReach): boolean {
+  return reach === "any" || reach.includes(clientKeyId);
 }

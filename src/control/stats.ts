@@ -2,7 +2,7 @@ import type { RequestOutcome } from "../domain/ledger/record.ts";
 import { assertNever } from "../kernel/result.ts";
 import { type DurationMs, type EpochMs, epochMs } from "../kernel/time.ts";
 import type { ControlClock, RequestReader, RequestTally } from "./ports.ts";
-import { accountNames, type Names } from "./requests.ts";
+import { accountNames, filterOf, type KeyReach, type Names } from "./requests.ts";
 
 export type StatsLine = {
   readonly requests: number;
@@ -28,14 +28,14 @@ export type Stats = {
 
 export type StatsService = {
   /** What happened in the last `span`. */
-  over(span: DurationMs): Promise<Stats>;
+  over(span: DurationMs, reach: KeyReach): Promise<Stats>;
 };
 
 export function createStatsService(reader: RequestReader, names: Names, clock: ControlClock): StatsService {
   return {
-    async over(span) {
+    async over(span, reach) {
       const sinceMs = epochMs(Math.max(0, clock.now() - span));
-      const tallies = await reader.stats(sinceMs);
+      const tallies = await reader.stats(sinceMs, filterOf(reach));
       const accountName = accountNames(names.accounts());
       const accountOf = (tally: RequestTally) => (tally.accountId === null ? null : accountName(tally.accountId));
       return {

@@ -1,31 +1,25 @@
 import { looksLikeProviderCredential } from "../domain/access/client-key.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import type { Call } from "./call.ts";
+import { presentedCredential } from "./credential.ts";
 import type { Caller, ClientKeys } from "./ports.ts";
 import type { Refusal } from "./refusal.ts";
 
-const BEARER = /^bearer +/i;
-
-/**
- * Which client key calls. The key may come in either header or, equal, in both, as `apiKeyHelper` of Claude Code
- * sends it (protocol.md P6).
- */
+/** Which client key calls. */
 export function admit(call: Pick<Call, "header">, keys: ClientKeys): Result<Caller, Refusal> {
-  // An empty header is an unset variable of somebody's shell, not a key.
-  const bearer = call.header("authorization")?.replace(BEARER, "") || null;
-  const apiKey = call.header("x-api-key") || null;
-  const presented = apiKey ?? bearer;
+  const credential = presentedCredential(call);
+  if (!credential.ok) {
+    return err({
+      code: "GW_TWO_KEYS",
+      message: "Cannot authenticate the request: Authorization and x-api-key carry different keys. Send one",
+    });
+  }
+  const presented = credential.value;
   if (presented === null) {
     return err({
       code: "GW_NO_KEY",
       message:
         "Cannot authenticate the request: it carries no client key. Set ANTHROPIC_AUTH_TOKEN to a key made with `better-ccflare key create`",
-    });
-  }
-  if (apiKey !== null && bearer !== null && apiKey !== bearer) {
-    return err({
-      code: "GW_TWO_KEYS",
-      message: "Cannot authenticate the request: Authorization and x-api-key carry different keys. Send one",
     });
   }
   const caller = keys.verify(presented);

@@ -38,6 +38,7 @@ const REFUSALS = {
   GW_KEY_REVOKED: { status: 401, type: "authentication_error" },
   GW_PROVIDER_CREDENTIAL: { status: 401, type: "authentication_error" },
   GW_TWO_KEYS: { status: 400, type: "invalid_request_error" },
+  GW_QUERY_CREDENTIAL: { status: 400, type: "invalid_request_error" },
   GW_UNKNOWN_PATH: { status: 404, type: "not_found_error" },
   GW_UNKNOWN_MODEL: { status: 404, type: "not_found_error" },
   GW_METHOD: { status: 405, type: "invalid_request_error" },

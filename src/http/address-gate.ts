@@ -2,6 +2,7 @@ import { isInAny } from "../domain/access/client-address.ts";
 import type { IpNetwork } from "../domain/access/ip-address.ts";
 import type { Answer, Call } from "../gateway/call.ts";
 import { type Refusal, refusalAnswer } from "../gateway/refusal.ts";
+import { isAdminPath } from "./routes/admin-path.ts";
 
 /** An empty list is no list: everybody may. */
 export type AddressRules = {
@@ -21,8 +22,6 @@ const OTHER_ADDRESS: Refusal = {
   message: "Cannot serve the request: its address is not in the list that may use this gateway",
 };
 
-const ADMIN_PATH = /^\/(?:api|auth)(?:\/|$)/;
-
 /** Whoever calls from where nobody may is sent away before a body is read, a key is looked at or a path is served. */
 export function createAddressGate({ allowFrom, adminAllowFrom }: AddressRules): (call: Call) => Answer | null {
   // hot path
@@ -30,7 +29,7 @@ export function createAddressGate({ allowFrom, adminAllowFrom }: AddressRules): 
     const { client } = call;
     if (!client.ok) return closing(BAD_FORWARDED, call);
     if (allowFrom.length > 0 && !isInAny(client.value, allowFrom)) return closing(OTHER_ADDRESS, call);
-    const isShut = adminAllowFrom.length > 0 && ADMIN_PATH.test(call.path) && !isInAny(client.value, adminAllowFrom);
+    const isShut = adminAllowFrom.length > 0 && isAdminPath(call.path) && !isInAny(client.value, adminAllowFrom);
     return isShut ? closing(OTHER_ADDRESS, call) : null;
   };
 }

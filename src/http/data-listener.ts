@@ -1,10 +1,15 @@
 import type { IpNetwork } from "../domain/access/ip-address.ts";
 import type { Answer, Call } from "../gateway/call.ts";
+import { hasCredentialInQuery } from "../gateway/credential.ts";
 import type { Clock } from "../gateway/ports.ts";
+import { type Refusal, refusalAnswer } from "../gateway/refusal.ts";
 import { createAddressGate } from "./address-gate.ts";
+import type { AdminDoor } from "./admin/admin-door.ts";
+import { doorAnswer } from "./admin/door-refusal.ts";
 import { createFrontDoor, type FrontDoor } from "./front-door.ts";
 import type { TlsDoor } from "./http1/handshakes.ts";
 import { listenHttp1 } from "./http1/listener.ts";
+import { isAdminPath } from "./routes/admin-path.ts";
 import { type OwnPage, ownPageAnswer } from "./routes/own-pages.ts";
 
 export type DataListenerOptions = {
@@ -28,6 +33,10 @@ export type DataListenerOptions = {
   readonly adminAllowFrom?: readonly IpNetwork[];
   /** Exact paths; `HEAD /` is the probe of Claude Code (protocol.md P3). */
   readonly pages: ReadonlyMap<string, OwnPage>;
+  /** The admin plane; null where it is not served. */
+  readonly admin?: AdminDoor | null;
+  /** Told of each request that was refused for a credential in its query. */
+  onQueryCredential?(call: Call): void;
   /** Null when the client left before there was an answer. */
   serve(call: Call): Promise<Answer | null>;
   onError(cause: unknown): void;
@@ -47,14 +56,18 @@ const MAX_CONNECTIONS = 20_000;
 
 /** The listener of the data plane, on our own HTTP/1.1 server (docs/adr/0002-listener.md). */
 export function listenData(options: DataListenerOptions): DataListener {
-  const { clock, host, pages, allowedHosts = [], allowedOrigins = [], tls = null } = options;
+  const { clock, host, pages, allowedHosts = [], allowedOrigins = [], tls = null, admin = null } = options;
   const refusedAddress = createAddressGate({
     allowFrom: options.allowFrom ?? [],
     adminAllowFrom: options.adminAllowFrom ?? [],
   });
   // hot path
-  const served = (call: Call) =>
-    call.path.startsWith("/v1/") ? options.serve(call) : (ownPageAnswer(pages, call) ?? options.serve(call));
+  const served = (call: Call) => {
+    if (hasCredentialInQuery(call.query)) return leaked(call, options);
+    if (call.path.startsWith("/v1/")) return options.serve(call);
+    if (admin !== null && isAdminPath(call.path)) return admin(call);
+    return ownPageAnswer(pages, call) ?? options.serve(call);
+  };
   let door: FrontDoor | null = null;
   const listener = listenHttp1({
     clock,
@@ -66,7 +79,7 @@ export function listenData(options: DataListenerOptions): DataListener {
     serve: (call) => refusedAddress(call) ?? throughDoor(call, door, served),
     onError: (cause) => options.onError(cause),
   });
-  door = createFrontDoor({ host, port: listener.port, allowedHosts, allowedOrigins });
+  door = createFrontDoor({ host, port: listener.port, allowedHosts, allowedOrigins, hasAdmin: admin !== null });
   return {
     url: `${tls === null ? "http" : "https"}://${host.includes(":") ? `[${host}]` : host}:${listener.port}`,
     port: listener.port,
@@ -81,6 +94,18 @@ export function listenData(options: DataListenerOptions): DataListener {
       return Promise.resolve();
     },
   };
+}
+
+const QUERY_CREDENTIAL: Refusal = {
+  code: "GW_QUERY_CREDENTIAL",
+  message:
+    "Cannot read the request: its query holds a credential. Send it in Authorization or x-api-key; the one in the query is no secret any more",
+};
+
+function leaked(call: Call, options: DataListenerOptions): Answer {
+  options.onQueryCredential?.(call);
+  const isAdmin = options.admin != null && isAdminPath(call.path);
+  return isAdmin ? doorAnswer("credential_in_query") : refusalAnswer(QUERY_CREDENTIAL, call.id);
 }
 
 type Served = Promise<Answer | null> | Answer | null;

@@ -15,7 +15,8 @@ function callOf(headers: readonly HeaderField[], method = "POST") {
 }
 
 function doorOf(changes: Partial<FrontDoorOptions> = {}) {
-  return createFrontDoor({ host: "127.0.0.1", port: 8080, allowedHosts: [], allowedOrigins: [], ...changes });
+  const options = { host: "127.0.0.1", port: 8080, allowedHosts: [], allowedOrigins: [], hasAdmin: true };
+  return createFrontDoor({ ...options, ...changes });
 }
 
 function bodyOf(answer: Answer | null): string {

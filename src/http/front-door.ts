@@ -1,6 +1,7 @@
 import type { Answer, Call } from "../gateway/call.ts";
 import { OWN_HEADERS } from "../gateway/own-headers.ts";
 import { type Refusal, refusalAnswer } from "../gateway/refusal.ts";
+import { isAdminPath } from "./routes/admin-path.ts";
 
 export type FrontDoorOptions = {
   /** Where we listen; a Host of that name is always allowed, with this port or without any. */
@@ -10,6 +11,8 @@ export type FrontDoorOptions = {
   readonly allowedHosts: readonly string[];
   /** Pages that may call, e.g. "https://app.example". */
   readonly allowedOrigins: readonly string[];
+  /** The admin plane has a door of its own, which lets no page in but ours; whether it is served here. */
+  readonly hasAdmin: boolean;
 };
 
 /** What every request must be, whatever its path and before anything else is looked at: asked for by our own name, not by a stranger's page. */
@@ -53,12 +56,14 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
   const own = new Set(ownNames(options));
   const hosts = new Set([...own, ...options.allowedHosts, ...options.allowedHosts.map((name) => name.toLowerCase())]);
   const origins = new Set(options.allowedOrigins);
+  const { hasAdmin } = options;
   return {
     // hot path
     answerFor(call) {
       const host = call.header("host");
       if (host === null) return refusalAnswer(NO_HOST, call.id);
       if (!hosts.has(host) && !isOwn(own, host.toLowerCase())) return refusalAnswer(OTHER_HOST, call.id);
+      if (hasAdmin && isAdminPath(call.path)) return null;
       const origin = call.header("origin");
       if (origin === null) {
         const site = call.header("sec-fetch-site");
@@ -71,7 +76,7 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
     // hot path
     opened(call, answer) {
       const origin = call.header("origin");
-      return origin === null || !origins.has(origin)
+      return origin === null || !origins.has(origin) || (hasAdmin && isAdminPath(call.path))
         ? answer
         : { ...answer, headers: [...answer.headers, ["access-control-allow-origin", origin], ["vary", "Origin"]] };
     },

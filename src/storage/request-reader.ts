@@ -29,7 +29,7 @@ export function createRequestReader(db: ReadHandle): RequestReader {
       return row === undefined ? null : fromRow(row);
     },
 
-    stats: (sinceMs) => tallies(db, sinceMs),
+    stats: (sinceMs, filter = {}) => tallies(db, sinceMs, filter),
 
     async explained(id) {
       const row = await db.selectFrom("requests").selectAll().where("id", "=", id).executeTakeFirst();
@@ -92,13 +92,13 @@ function filtered(db: ReadHandle, filter: RequestFilter) {
   let query = db.selectFrom("requests");
   if (filter.accountId !== undefined) query = query.where("account_id", "=", filter.accountId);
   if (filter.clientKeyId !== undefined) query = query.where("client_key_id", "=", filter.clientKeyId);
+  if (filter.clientKeyIds !== undefined) query = query.where("client_key_id", "in", [...filter.clientKeyIds]);
   if (filter.outcome !== undefined) query = query.where("outcome", "=", filter.outcome);
   return query;
 }
 
-async function tallies(db: ReadHandle, sinceMs: EpochMs): Promise<readonly RequestTally[]> {
-  const rows = await db
-    .selectFrom("requests")
+async function tallies(db: ReadHandle, sinceMs: EpochMs, filter: RequestFilter): Promise<readonly RequestTally[]> {
+  const rows = await filtered(db, filter)
     .select(["account_id", "model", "outcome"])
     .select(({ fn }) => [
       fn.countAll<number>().as("request_count"),

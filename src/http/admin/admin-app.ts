@@ -6,78 +6,65 @@ import type { AuditReader } from "../../control/audit-port.ts";
 import type { KeyService } from "../../control/keys.ts";
 import type { LogLevelService } from "../../control/log-level.ts";
 import type { LoginService } from "../../control/logins.ts";
+import type { People } from "../../control/people.ts";
 import { StoreUnavailable } from "../../control/store-unavailable.ts";
 import type { VaultService } from "../../control/vault.ts";
-import { OWN_HEADERS } from "../../gateway/own-headers.ts";
+import { JSON_TYPE, OWN_HEADERS } from "../../gateway/own-headers.ts";
+import type { EpochMs } from "../../kernel/time.ts";
 import { checkHandlers, checkRoutes } from "../routes/check-routes.ts";
 import { handledEntries, routesOfHandlers } from "../routes/handlers.ts";
 import { ROUTES } from "../routes/route-rows.ts";
+import { createRouteTable } from "../routes/route-table.ts";
 import { createAccountRoutes } from "./account-routes.ts";
+import { isJsonType } from "./admin-body.ts";
 import { createAuditRoutes } from "./audit-routes.ts";
+import { createGuard } from "./guard.ts";
+import { keyReachOver } from "./key-reach.ts";
 import { createKeyRoutes } from "./key-routes.ts";
 import { createLogRoutes } from "./log-routes.ts";
 import { createLoginRoutes } from "./login-routes.ts";
+import { createOwnAccessRoutes } from "./own-access-routes.ts";
+import { queryNamesOf } from "./query-names.ts";
 import { errorAnswer } from "./refusal-answer.ts";
 import { createReportRoutes, type ReportNeeds } from "./report-routes.ts";
 import { createSelectionRoutes, type SelectionRouteNeeds } from "./selection-routes.ts";
+import { createSignInRoutes } from "./sign-in-routes.ts";
 import { checkJson } from "./strict-json.ts";
+import { createTokenRoutes } from "./token-routes.ts";
+import { createUserRoutes } from "./user-routes.ts";
 import { createVaultRoutes } from "./vault-routes.ts";
+import type { AdminEnv, Visitor } from "./visitor.ts";
 
 /** No admin request is larger: the largest holds one credential of at most 8 KiB. */
 export const MAX_ADMIN_BODY_BYTES = 1024 * 1024;
 
-export type AdminAppNeeds = Omit<ReportNeeds, "diagnosis"> &
-  SelectionRouteNeeds & {
+export type AdminAppNeeds = Omit<ReportNeeds, "diagnosis" | "keyReach"> &
+  Omit<SelectionRouteNeeds, "keyReach"> & {
     readonly accounts: AccountService;
     readonly keys: KeyService;
     readonly logins: LoginService;
     readonly audit: AuditReader;
     readonly vault: VaultService;
     readonly logLevels: LogLevelService;
+    readonly people: People;
+    readonly now: () => EpochMs;
     readonly inspector: ReportNeeds["diagnosis"]["inspector"];
     /** Told of every bug and broken store that became a 500. */
     readonly onError: (error: Error) => void;
   };
 
-/** The admin API as a function. It has no authentication of its own: whoever reaches its listener is the operator. */
-export type AdminApp = { readonly fetch: (request: Request) => Promise<Response> };
+/** The admin API as a function of a request and of who asks. Every way in says who that is. */
+export type AdminApp = { readonly fetch: (request: Request, visitor: Visitor) => Promise<Response> };
 
+/** @throws Error when the routes that answer are not those that the table declares. */
 export function createAdminApp(needs: AdminAppNeeds): AdminApp {
-  const { accounts, keys, inspector, version } = needs;
-  const app = new OpenAPIHono();
-
-  app.use(async (context, next) => {
-    await next();
-    // Answers hold account states, and once a key.
-    context.header("cache-control", "no-store");
-    for (const [name, value] of OWN_HEADERS) context.header(name, value);
-  });
-  app.use(async (context, next) => {
-    const contentType = context.req.header("content-type");
-    if (contentType === undefined || isJson(contentType)) return next();
-    const message = "Cannot read the request: its content type is not application/json";
-    return context.json(errorAnswer("not_json", message), 415);
-  });
-  app.use(bodyLimit({ maxSize: MAX_ADMIN_BODY_BYTES, onError: () => tooLarge() }));
-  app.use(async (context, next) => {
-    const bytes = context.req.raw.body === null ? null : new Uint8Array(await context.req.arrayBuffer());
-    const read = bytes === null || bytes.length === 0 ? null : checkJson(bytes);
-    if (read?.ok !== false) return next();
-    return context.json(errorAnswer("request_invalid", `Cannot read the request: its body ${read.error}`), 400);
-  });
-
-  app.route("/", createAccountRoutes(accounts));
-  app.route("/", createLoginRoutes(needs.logins));
-  app.route("/", createKeyRoutes(keys));
-  app.route("/", createVaultRoutes(needs.vault));
-  app.route("/", createSelectionRoutes(needs));
-  app.route("/", createAuditRoutes(needs.audit));
-  app.route("/", createLogRoutes(needs.logLevels));
-  app.route("/", createReportRoutes({ ...needs, diagnosis: { inspector, accounts, keys } }));
-  app.doc31("/api/openapi.json", { openapi: "3.1.0", info: { title: "better-ccflare admin API", version } });
-
+  const app = new OpenAPIHono<AdminEnv>();
+  const queryNames = new Map<string, ReadonlySet<string>>();
+  useRules(app, needs, queryNames);
+  addRoutes(app, needs);
   checkRoutes(ROUTES);
   checkHandlers(routesOfHandlers(app.routes), handledEntries(ROUTES));
+  for (const [route, names] of queryNamesOf(app.openAPIRegistry.definitions)) queryNames.set(route, names);
 
   app.notFound((context) => {
     const message = `Cannot find ${context.req.method} ${context.req.path}: the admin API has no such route`;
@@ -93,11 +80,53 @@ export function createAdminApp(needs: AdminAppNeeds): AdminApp {
     }
     return context.json(errorAnswer("internal", "Cannot answer: the gateway failed inside; its log says why"), 500);
   });
-  return { fetch: async (request) => app.fetch(request) };
+  return { fetch: async (request, visitor) => app.fetch(request, { visitor }) };
 }
 
-function isJson(contentType: string): boolean {
-  return /^application\/json\s*(;\s*charset="?utf-8"?\s*)?$/i.test(contentType);
+/** What holds for every request. Over TCP the door has asked most of it before; over the Unix socket nobody has. */
+function useRules(
+  app: OpenAPIHono<AdminEnv>,
+  { now }: AdminAppNeeds,
+  queryNames: ReadonlyMap<string, ReadonlySet<string>>,
+): void {
+  app.use(async (context, next) => {
+    await next();
+    // Answers hold account states, and once a key.
+    context.header("cache-control", "no-store");
+    for (const [name, value] of [JSON_TYPE, ...OWN_HEADERS]) context.header(name, value);
+  });
+  app.use(createGuard({ table: createRouteTable(ROUTES), queryNames, now }));
+  app.use(async (context, next) => {
+    const contentType = context.req.header("content-type");
+    if (contentType === undefined || isJsonType(contentType)) return next();
+    const message = "Cannot read the request: its content type is not application/json";
+    return context.json(errorAnswer("not_json", message), 415);
+  });
+  app.use(bodyLimit({ maxSize: MAX_ADMIN_BODY_BYTES, onError: () => tooLarge() }));
+  app.use(async (context, next) => {
+    const bytes = context.req.raw.body === null ? null : new Uint8Array(await context.req.arrayBuffer());
+    const read = bytes === null || bytes.length === 0 ? null : checkJson(bytes);
+    if (read?.ok !== false) return next();
+    return context.json(errorAnswer("request_invalid", `Cannot read the request: its body ${read.error}`), 400);
+  });
+}
+
+function addRoutes(app: OpenAPIHono<AdminEnv>, needs: AdminAppNeeds): void {
+  const { accounts, keys, inspector, version, people } = needs;
+  const keyReach = keyReachOver(keys);
+  app.route("/", createSignInRoutes(people));
+  app.route("/", createOwnAccessRoutes(people));
+  app.route("/", createUserRoutes(people));
+  app.route("/", createTokenRoutes(people, needs.now));
+  app.route("/", createAccountRoutes(accounts));
+  app.route("/", createLoginRoutes(needs.logins));
+  app.route("/", createKeyRoutes(keys));
+  app.route("/", createVaultRoutes(needs.vault));
+  app.route("/", createSelectionRoutes({ ...needs, keyReach }));
+  app.route("/", createAuditRoutes(needs.audit));
+  app.route("/", createLogRoutes(needs.logLevels));
+  app.route("/", createReportRoutes({ ...needs, keyReach, diagnosis: { inspector, accounts, keys } }));
+  app.doc31("/api/openapi.json", { openapi: "3.1.0", info: { title: "better-ccflare admin API", version } });
 }
 
 function tooLarge(): Response {

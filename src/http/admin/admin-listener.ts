@@ -3,6 +3,7 @@ import { connect } from "node:net";
 import { actingAs, OPERATOR } from "../../control/acting.ts";
 import type { AdminApp } from "./admin-app.ts";
 import { MAX_ADMIN_BODY_BYTES } from "./admin-app.ts";
+import { SOCKET_VISITOR } from "./visitor.ts";
 
 /** sockaddr_un.sun_path holds 108 bytes and ends with a zero (unix(7)). */
 const MAX_SOCKET_PATH_BYTES = 107;
@@ -49,7 +50,7 @@ function serveOwnerOnly(socketPath: string, app: AdminApp) {
   const umask = process.umask(0o177);
   const options = {
     unix: socketPath,
-    fetch: (request: Request) => actingAs(OPERATOR, () => app.fetch(request)),
+    fetch: (request: Request) => actingAs(OPERATOR, () => app.fetch(request, SOCKET_VISITOR)),
     idleTimeout: IDLE_TIMEOUT_SECONDS,
     maxRequestBodySize: MAX_ADMIN_BODY_BYTES,
     development: false as const,

@@ -15,6 +15,7 @@ import { requestId } from "../../domain/ledger/record.ts";
 import { durationMs } from "../../kernel/time.ts";
 import { REFUSALS, refusalAnswer } from "./refusal-answer.ts";
 import { refuseInvalid } from "./request-invalid.ts";
+import type { AdminEnv, KeyReachOf } from "./visitor.ts";
 import { requestToWire, statsToWire } from "./wire.ts";
 
 const requestPath = z.object({ id: z.string().max(128) });
@@ -67,6 +68,7 @@ const healthRoute = createRoute({
 });
 
 export type ReportNeeds = {
+  readonly keyReach: KeyReachOf;
   readonly requests: RequestService;
   readonly stats: StatsService;
   readonly diagnosis: DiagnosisNeeds;
@@ -75,20 +77,23 @@ export type ReportNeeds = {
   readonly dataPlaneUrl: () => string;
 };
 
-export function createReportRoutes({ requests, stats, diagnosis, version, dataPlaneUrl }: ReportNeeds): OpenAPIHono {
-  const app = new OpenAPIHono({ defaultHook: refuseInvalid });
+export function createReportRoutes(needs: ReportNeeds): OpenAPIHono<AdminEnv> {
+  const { requests, stats, diagnosis, version, dataPlaneUrl, keyReach } = needs;
+  const app = new OpenAPIHono<AdminEnv>({ defaultHook: refuseInvalid });
 
   app.openapi(requestsRoute, async (context) => {
-    const reports = await requests.newest(context.req.valid("query").limit);
+    const reports = await requests.newest(context.req.valid("query").limit, await keyReach(context.env.visitor));
     return context.json(reports.map(requestToWire), 200);
   });
   app.openapi(requestRoute, async (context) => {
-    const report = await requests.get(requestId(context.req.valid("param").id));
+    const reach = await keyReach(context.env.visitor);
+    const report = await requests.get(requestId(context.req.valid("param").id), reach);
     return report.ok ? context.json(requestToWire(report.value), 200) : context.json(...refusalAnswer(report.error));
   });
   app.openapi(statsRoute, async (context) => {
     const span = spanMs(context.req.valid("query").since) ?? 0;
-    return context.json(statsToWire(await stats.over(durationMs(span))), 200);
+    const sums = await stats.over(durationMs(span), await keyReach(context.env.visitor));
+    return context.json(statsToWire(sums), 200);
   });
   app.openapi(doctorRoute, async (context) => {
     const checks = await diagnose(diagnosis);

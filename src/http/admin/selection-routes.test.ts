@@ -5,6 +5,7 @@ import { errorAnswerSchema } from "../../contract/refusal.ts";
 import { strategySchema } from "../../contract/strategy.ts";
 import { traceSchema } from "../../contract/trace.ts";
 import { createControlWorld, START } from "../../control/control-world.test.ts";
+import { createPeopleWorld } from "../../control/people-world.test.ts";
 import type { RequestRow } from "../../control/ports.ts";
 import { clientKeyId } from "../../domain/access/client-key-id.ts";
 import { accountId } from "../../domain/account/account.ts";
@@ -13,14 +14,22 @@ import { encodeDecision } from "../../domain/decision/decision.ts";
 import { requestId } from "../../domain/ledger/record.ts";
 import { durationMs, epochMs } from "../../kernel/time.ts";
 import { createAdminApp } from "./admin-app.ts";
+import { SOCKET_VISITOR } from "./visitor.ts";
 
 async function createWorld() {
   const world = await createControlWorld();
-  const app = createAdminApp({ ...world, version: "1.2.3", dataPlaneUrl: () => "", onError: () => undefined });
+  const app = createAdminApp({
+    ...world,
+    people: await createPeopleWorld(),
+    now: () => START,
+    version: "1.2.3",
+    dataPlaneUrl: () => "",
+    onError: () => undefined,
+  });
   const call = async (method: string, path: string, body?: unknown) => {
     const init =
       body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } };
-    return app.fetch(new Request(`http://localhost${path}`, { method, ...init }));
+    return app.fetch(new Request(`http://localhost${path}`, { method, ...init }), SOCKET_VISITOR);
   };
   const add = async (name: string) => {
     const wire = { name, provider: "anthropic", credential: "sk-ant-api03-canary", credentialKind: "api_key" };

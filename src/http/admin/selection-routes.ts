@@ -12,6 +12,7 @@ import { durationMs } from "../../kernel/time.ts";
 import { explanationToWire } from "./decision-wire.ts";
 import { REFUSALS, refusalAnswer } from "./refusal-answer.ts";
 import { refuseInvalid } from "./request-invalid.ts";
+import type { AdminEnv, KeyReachOf } from "./visitor.ts";
 import { requestToWire } from "./wire.ts";
 
 const strategyAnswer = { description: "The strategy", content: { "application/json": { schema: strategySchema } } };
@@ -57,11 +58,13 @@ export type SelectionRouteNeeds = {
   readonly selection: SelectionService;
   readonly explanations: ExplanationService;
   readonly trace: TraceService;
+  readonly keyReach: KeyReachOf;
 };
 
 /** To be mounted before the routes of `/api/requests/{id}`: "trace" is no id. */
-export function createSelectionRoutes({ selection, explanations, trace }: SelectionRouteNeeds): OpenAPIHono {
-  const app = new OpenAPIHono({ defaultHook: refuseInvalid });
+export function createSelectionRoutes(needs: SelectionRouteNeeds): OpenAPIHono<AdminEnv> {
+  const { selection, explanations, trace, keyReach } = needs;
+  const app = new OpenAPIHono<AdminEnv>({ defaultHook: refuseInvalid });
 
   app.openapi(strategyRoute, (context) => context.json(strategyToWire(selection.strategy()), 200));
   app.openapi(setStrategyRoute, async (context) => {
@@ -75,7 +78,8 @@ export function createSelectionRoutes({ selection, explanations, trace }: Select
     return context.json(traceToWire(page), 200);
   });
   app.openapi(explanationRoute, async (context) => {
-    const explained = await explanations.explain(requestId(context.req.valid("param").id));
+    const reach = await keyReach(context.env.visitor);
+    const explained = await explanations.explain(requestId(context.req.valid("param").id), reach);
     return explained.ok
       ? context.json(explanationToWire(explained.value), 200)
       : context.json(...refusalAnswer(explained.error));

@@ -61,7 +61,8 @@ export class AnswerWriter implements ChunkSender {
     const lengthBytes = lengthOf(answer, isBodiless);
     const framing = isBodiless ? "none" : framingOf(lengthBytes, form);
     const mustClose = form.mustClose || framing === "close";
-    const head = responseHead({ answer, framing, lengthBytes, mustClose, dateText: this.#room.dateText });
+    const { dateText, isTls } = this.#room;
+    const head = responseHead({ answer, framing, lengthBytes, mustClose, isTls, dateText });
     const pushed = body === null || body instanceof Uint8Array ? null : body;
     if (head === null || isBodiless) pushed?.cancel();
     if (head === null) return false;

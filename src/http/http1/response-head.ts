@@ -9,6 +9,8 @@ export type ResponseHeadOptions = {
   /** Written as Content-Length when it is known; null leaves the field out. */
   readonly lengthBytes: number | null;
   readonly mustClose: boolean;
+  /** The connection is TLS: browsers are told to come by TLS alone from now on (RFC 6797). Default false. */
+  readonly isTls?: boolean;
   /** An IMF-fixdate, for an answer without a Date. */
   readonly dateText: string;
 };
@@ -47,6 +49,9 @@ const IS_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 /** Said by the connection alone: who answers cannot frame the answer twice. */
 const OWN_FIELDS: ReadonlySet<string> = new Set(["connection", "content-length", "transfer-encoding", "keep-alive"]);
 
+/** Two years. A browser that saw it comes by TLS even when somebody asks it not to. */
+const HSTS = "Strict-Transport-Security: max-age=63072000; includeSubDomains\r\n";
+
 /**
  * Status line and fields with the closing empty line, one byte per character (latin1), names and values as given. Null
  * when the status, a name or a value would not be one line of a final response: then somebody could split it.
@@ -57,6 +62,7 @@ export function responseHead({
   framing,
   lengthBytes,
   mustClose,
+  isTls = false,
   dateText,
 }: ResponseHeadOptions): string | null {
   const { status, headers } = answer;
@@ -71,6 +77,7 @@ export function responseHead({
     head += `${name}: ${value}\r\n`;
   }
   if (!hasDate) head += `Date: ${dateText}\r\n`;
+  if (isTls) head += HSTS;
   if (lengthBytes !== null) head += `Content-Length: ${lengthBytes}\r\n`;
   else if (framing === "chunked") head += "Transfer-Encoding: chunked\r\n";
   return mustClose ? `${head}Connection: close\r\n\r\n` : `${head}\r\n`;

@@ -39,6 +39,40 @@ const OWN_ROWS: readonly Row[] = [
 ];
 
 // biome-ignore format: one route, one line.
+const SIGN_IN_ROWS: readonly Row[] = [
+  ["POST", "/auth/setup", "setup", [], "origin", SMALL, "pre_auth", "-", ["SET002"]],
+  ["POST", "/auth/login", "public", [], "origin", SMALL, "pre_auth", "-", ["AUT001"]],
+  ["POST", "/auth/mfa/totp", "pre_session", [], "origin", SMALL, "pre_auth", "-", ["AUT002"]],
+  ["POST", "/auth/mfa/recovery", "pre_session", [], "origin", SMALL, "pre_auth", "-", ["AUT003"]],
+  ["POST", "/auth/step-up", "session", ["self"], "token", SMALL, "session", "-", ["AUT004"]],
+  ["POST", "/auth/logout", "session", ["self"], "token", SMALL, "session", "-", ["AUT005"]],
+  ["GET", "/auth/session", "principal", ["self"], "none", NO_BODY, "session", "-", "none"],
+  ["GET", "/auth/sessions", "principal", ["self"], "none", NO_BODY, "session", "-", "none"],
+  ["DELETE", "/auth/sessions/{id}", "session", ["self"], "token", NO_BODY, "session", "-", ["AUT005"]],
+  ["POST", "/auth/password", "session", ["self"], "token", SMALL, "session", "-", ["USR005"]],
+  ["POST", "/auth/totp", "session", ["self"], "token", SMALL, "session", "-", ["MFA001"]],
+  ["POST", "/auth/totp/confirm", "session", ["self"], "token", SMALL, "session", "-", ["MFA001"]],
+  ["DELETE", "/auth/totp", "session", ["self"], "token", NO_BODY, "session", "step-up", ["MFA002"]],
+  ["POST", "/auth/recovery-codes", "session", ["self"], "token", SMALL, "session", "step-up", ["MFA003"]],
+];
+
+// biome-ignore format: one route, one line.
+const USER_ROWS: readonly Row[] = [
+  ["GET", "/api/users", "principal", ["users.read"], "none", NO_BODY, "session", "-", "none"],
+  ["POST", "/api/users", "principal", ["users.write"], "token", SMALL, "session", "step-up", ["USR001"]],
+  ["PUT", "/api/users/{user}/role", "principal", ["roles.assign"], "token", SMALL, "session", "step-up", ["USR002"]],
+  ["POST", "/api/users/{user}/disable", "principal", ["users.write"], "token", SMALL, "session", "step-up", ["USR003"]],
+  ["POST", "/api/users/{user}/enable", "principal", ["users.write"], "token", SMALL, "session", "step-up", ["USR004"]],
+  ["POST", "/api/users/{user}/password", "principal", ["users.write"], "token", SMALL, "session", "step-up", ["USR006"]],
+  ["POST", "/api/users/{user}/reset-mfa", "principal", ["users.write"], "token", SMALL, "session", "step-up", ["USR007"]],
+  ["DELETE", "/api/users/{user}", "principal", ["users.write"], "token", NO_BODY, "session", "step-up", ["USR008"]],
+  ["POST", "/api/setup", "principal", ["roles.assign"], "token", SMALL, "session", "step-up", ["SET001"]],
+  ["GET", "/api/tokens", "principal", ["self"], "none", NO_BODY, "session", "-", "none"],
+  ["POST", "/api/tokens", "principal", ["self"], "token", SMALL, "session", "step-up", ["TOK001"]],
+  ["DELETE", "/api/tokens/{token}", "principal", ["self"], "token", NO_BODY, "session", "-", ["TOK002"]],
+];
+
+// biome-ignore format: one route, one line.
 const ACCOUNT_ROWS: readonly Row[] = [
   ["GET", "/api/accounts", "principal", ["accounts.read"], "none", NO_BODY, "session", "-", "none"],
   ["POST", "/api/accounts", "principal", ["accounts.write"], "token", ADMIN, "session", "step-up", ["ACC001"]],
@@ -88,7 +122,7 @@ const REPORT_ROWS: readonly Row[] = [
 export const ROUTES: readonly RouteEntry[] = [
   ...entriesOf("data", DATA_ROWS),
   ...entriesOf("own", OWN_ROWS),
-  ...entriesOf("admin", [...ACCOUNT_ROWS, ...KEY_ROWS, ...VAULT_ROWS, ...REPORT_ROWS]),
+  ...entriesOf("admin", [...SIGN_IN_ROWS, ...USER_ROWS, ...ACCOUNT_ROWS, ...KEY_ROWS, ...VAULT_ROWS, ...REPORT_ROWS]),
 ];
 
 function entriesOf(plane: RouteEntry["plane"], rows: readonly Row[]): readonly RouteEntry[] {
