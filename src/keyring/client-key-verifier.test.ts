@@ -111,3 +111,17 @@ test("ignores a damaged record", async () => {
   expect(verifier.verify(text)).toBeNull();
   verifier.remove(clientKeyId("not-there0"));
 });
+
+test("a key outlives the rotation of the pepper, and counts under the pepper that made it alone", async () => {
+  const keyring = await freshKeyring();
+  const verifier = createClientKeyVerifier(keyring, () => at(0));
+  const minted = createClientKeyMint(keyring).create();
+  const text = createClientKeyMint(keyring).disclose(minted);
+  const { id, hmac, pepperVersion } = minted;
+  const record: VerifiableKey = { id, name: "old", hmac, pepperVersion, revokedAtMs: null, expiresAtMs: null };
+  verifier.set(record);
+  keyring.ring.promote((await keyring.ring.draw("apikey-pepper", at(1))).open);
+  expect(verifier.verify(text)?.keyName).toBe("old");
+  verifier.set({ ...record, pepperVersion: keyring.macs("apikey-pepper")[0].version });
+  expect(verifier.verify(text)).toBeNull();
+});

@@ -4,7 +4,6 @@ import { parseClientKey } from "../domain/access/client-key.ts";
 import type { ClientKeyId } from "../domain/access/client-key-id.ts";
 import type { Caller, ClientKeys } from "../gateway/ports.ts";
 import type { EpochMs } from "../kernel/time.ts";
-import type { Mac } from "./data-key-ring.ts";
 import type { Keyring } from "./keyring.ts";
 
 /** The part of a stored key that the check needs. */
@@ -21,58 +20,102 @@ export type ClientKeyVerifier = ClientKeys &
   };
 
 type Entry = {
+  readonly id: ClientKeyId;
   readonly caller: Caller;
   readonly hmac: Uint8Array;
-  readonly mac: Mac;
+  readonly pepperVersion: number;
   readonly expiresAtMs: EpochMs | null;
   /** Stays true when the clock goes back. */
   hasExpired: boolean;
 };
 
+/** By id, and by the first bytes of the HMAC. Two entries may share those: by chance, or because a row was copied. */
+type Index = { readonly byId: Map<ClientKeyId, Entry>; readonly byHmac: Map<number, readonly Entry[]> };
+
+type Presented = { readonly digest: Uint8Array; readonly pepperVersion: number };
+
+const HMAC_BYTES = 32;
+
 /**
- * The keys are found by their public id, not by their digest: an HMAC that was copied into another row then neither
+ * A key is found by its HMAC, never by its id: whether the id exists changes nothing until the secret is right, so the
+ * time tells nobody which ids there are. The id counts all the same: an HMAC that was copied into another row neither
  * hides its owner nor lets anybody in under the other name.
  */
 export function createClientKeyVerifier(keyring: Keyring, now: () => EpochMs): ClientKeyVerifier {
-  let entries = new Map<ClientKeyId, Entry>();
-
-  const put = (into: Map<ClientKeyId, Entry>, record: VerifiableKey): void => {
-    const entry = entryOf(record, keyring.macs("apikey-pepper"));
-    if (entry === null) into.delete(record.id);
-    else into.set(record.id, entry);
-  };
+  let index = emptyIndex();
 
   return {
     // hot path
     verify(presented) {
       const parsed = parseClientKey(presented);
       if (!parsed.ok || parsed.value.type !== "sk") return null;
-      const entry = entries.get(parsed.value.keyId);
-      if (entry === undefined || !timingSafeEqual(entry.mac.digest(presented), entry.hmac)) return null;
-      if (entry.expiresAtMs !== null && now() >= entry.expiresAtMs) entry.hasExpired = true;
-      return entry.hasExpired ? null : entry.caller;
+      const { keyId } = parsed.value;
+      for (const mac of keyring.macs("apikey-pepper")) {
+        const entry = find(index, keyId, { digest: mac.digest(presented), pepperVersion: mac.version });
+        if (entry === null) continue;
+        if (entry.expiresAtMs !== null && now() >= entry.expiresAtMs) entry.hasExpired = true;
+        return entry.hasExpired ? null : entry.caller;
+      }
+      return null;
     },
-    set: (record) => put(entries, record),
-    remove(id) {
-      entries.delete(id);
-    },
+    set: (record) => put(index, record),
+    remove: (id) => drop(index, id),
     replaceAll(records) {
-      const next = new Map<ClientKeyId, Entry>();
+      const next = emptyIndex();
       for (const record of records) put(next, record);
-      entries = next;
+      index = next;
     },
   };
 }
 
-/** Null when no presented key can match: revoked, of another pepper, or damaged. */
-function entryOf(record: VerifiableKey, macs: readonly Mac[]): Entry | null {
-  const mac = macs.find(({ version }) => version === record.pepperVersion);
-  if (mac === undefined || record.revokedAtMs !== null || record.hmac.length !== 32) return null;
+function emptyIndex(): Index {
+  return { byId: new Map(), byHmac: new Map() };
+}
+
+// hot path
+function find({ byHmac }: Index, id: ClientKeyId, { digest, pepperVersion }: Presented): Entry | null {
+  const candidates = byHmac.get(prefixOf(digest));
+  if (candidates === undefined) return null;
+  for (const entry of candidates) {
+    const isSameRow = entry.id === id && entry.pepperVersion === pepperVersion;
+    if (isSameRow && timingSafeEqual(digest, entry.hmac)) return entry;
+  }
+  return null;
+}
+
+function put(index: Index, record: VerifiableKey): void {
+  drop(index, record.id);
+  const entry = entryOf(record);
+  if (entry === null) return;
+  index.byId.set(entry.id, entry);
+  const prefix = prefixOf(entry.hmac);
+  index.byHmac.set(prefix, [...(index.byHmac.get(prefix) ?? []), entry]);
+}
+
+function drop({ byId, byHmac }: Index, id: ClientKeyId): void {
+  const entry = byId.get(id);
+  if (entry === undefined) return;
+  byId.delete(id);
+  const prefix = prefixOf(entry.hmac);
+  const others = (byHmac.get(prefix) ?? []).filter((other) => other !== entry);
+  if (others.length === 0) byHmac.delete(prefix);
+  else byHmac.set(prefix, others);
+}
+
+/** Null when no presented key can match: revoked, or damaged. */
+function entryOf(record: VerifiableKey): Entry | null {
+  if (record.revokedAtMs !== null || record.hmac.length !== HMAC_BYTES) return null;
   return {
+    id: record.id,
     caller: { keyId: record.id, keyName: record.name },
     hmac: record.hmac,
-    mac,
+    pepperVersion: record.pepperVersion,
     expiresAtMs: record.expiresAtMs,
     hasExpired: false,
   };
+}
+
+/** 32 bits: among 100,000 keys about one pair shares them. */
+function prefixOf(hmac: Uint8Array): number {
+  return ((hmac[0] ?? 0) << 24) | ((hmac[1] ?? 0) << 16) | ((hmac[2] ?? 0) << 8) | (hmac[3] ?? 0);
 }

@@ -20,14 +20,8 @@ const WAITING = 16;
 export function createPasswords(keyring: Keyring, cost: ScryptCost = COST): Passwords {
   const isBreached = openBreachedPasswords();
   const inTurn = createKdfQueue({ running: RUNNING, waiting: WAITING });
-  // What a user that does not exist is checked against. Nobody knows a password for it.
-  const nobody = (mac: Mac): PasswordHash => ({
-    cost,
-    pepperVersion: mac.version,
-    salt: randomBytes(SALT_BYTES),
-    key: randomBytes(HASH_BYTES),
-  });
-
+  const decoy = decoyOf(keyring.macs("login-pepper")[0], cost);
+  const decoyText = formatPasswordHash(decoy);
   return {
     problem: (password, context) => passwordProblem(password, { ...context, isBreached }),
 
@@ -43,16 +37,21 @@ export function createPasswords(keyring: Keyring, cost: ScryptCost = COST): Pass
       inTurn(async () => {
         const macs = keyring.macs("login-pepper");
         const [active] = macs;
-        const known = stored === null ? null : parsePasswordHash(stored);
-        const mac = macs.find(({ version }) => version === known?.pepperVersion);
-        const hash = known === null || mac === undefined ? nobody(active) : known;
-        const key = await deriveKey(peppered(mac ?? active, password), hash.salt, hash.cost);
+        const hash = parsePasswordHash(stored ?? decoyText) ?? decoy;
+        // Without its own pepper nothing matches, and it takes as long.
+        const mac = macs.find(({ version }) => version === hash.pepperVersion) ?? active;
+        const key = await deriveKey(peppered(mac, password), hash.salt, hash.cost);
         // A password that none can be is worked on all the same, and matches nothing.
         const matches = timingSafeEqual(key, hash.key) && password.length <= MAX_PASSWORD_UNITS;
         const isCurrent = hash.pepperVersion === active.version && isSameCost(hash.cost, cost);
         return { matches, isOutdated: matches && !isCurrent };
       }),
   };
+}
+
+/** What a user that does not exist is checked against. Nobody knows a password for it. */
+function decoyOf({ version }: Mac, cost: ScryptCost): PasswordHash {
+  return { cost, pepperVersion: version, salt: randomBytes(SALT_BYTES), key: randomBytes(HASH_BYTES) };
 }
 
 /** A stolen database alone allows no guessing: the key of this HMAC is not in it. Any length becomes 32 bytes. */

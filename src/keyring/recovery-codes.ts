@@ -39,5 +39,5 @@ function base32(bytes: Uint8Array): string {
 }
 
 function inGroups(code: string): string {
-  return (code.match(/.{1,5}/g) ?? []).join("-");
+  return (code.match(/.{6}$|.{5}/g) ?? []).join("-");
 }
