@@ -1,6 +1,7 @@
 import type { AccountService } from "./accounts.ts";
 import type { KeyService } from "./keys.ts";
 import type { Inspector, LedgerLag } from "./ports.ts";
+import type { VaultService } from "./vault.ts";
 
 /** One thing `doctor` looked at. `fix` says what to do when it is not well. */
 export type Check = {
@@ -17,10 +18,11 @@ export type DiagnosisNeeds = {
   readonly inspector: Inspector;
   readonly accounts: Pick<AccountService, "list">;
   readonly keys: Pick<KeyService, "list">;
+  readonly vault: Pick<VaultService, "status">;
 };
 
 /** Looks at everything that must be well for a client to be served. Never throws for what it finds. */
-export async function diagnose({ inspector, accounts, keys }: DiagnosisNeeds): Promise<readonly Check[]> {
+export async function diagnose({ inspector, accounts, keys, vault }: DiagnosisNeeds): Promise<readonly Check[]> {
   const directory = await inspector.dataDirectoryPermissions();
   const integrity = await inspector.databaseIntegrity();
   return [
@@ -37,6 +39,7 @@ export async function diagnose({ inspector, accounts, keys }: DiagnosisNeeds): P
       fix: integrity.ok ? null : "Stop the gateway and restore the newest good backup",
     },
     ledgerCheck(inspector.ledgerLag()),
+    await masterKeyCheck(vault),
     accountCheck(accounts),
     await keyCheck(keys),
   ];
@@ -47,6 +50,13 @@ function ledgerCheck(lag: LedgerLag): Check {
   const age = lag.oldestPendingMs === null ? "" : `, the oldest ${Math.round(lag.oldestPendingMs / 1000)} s old`;
   const detail = `${lag.pendingEntries} entries wait for the database${age}; ${lag.droppedEntries} lost since the start`;
   return { name: "ledger", isOk, detail, fix: isOk ? null : "Check free disk space and the log for storage errors" };
+}
+
+async function masterKeyCheck(vault: Pick<VaultService, "status">): Promise<Check> {
+  const { masterKeyKind, isMasterKeyReachable: isOk } = await vault.status();
+  const detail = isOk ? `Kept by: ${masterKeyKind}` : `Degraded: ${masterKeyKind} does not answer`;
+  const fix = isOk ? null : "Put the token back before the next start; what runs goes on until then";
+  return { name: "master key", isOk, detail, fix };
 }
 
 function accountCheck(accounts: Pick<AccountService, "list">): Check {

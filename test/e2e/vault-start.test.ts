@@ -5,7 +5,8 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startSimulator } from "../../sim/simulator.ts";
-import { type GatewayOptions, startGateway } from "./gateway-process.ts";
+import { startGateway } from "./gateway-process.ts";
+import { refusedStart } from "./refused-start.ts";
 
 setDefaultTimeout(40_000);
 
@@ -18,16 +19,6 @@ function fresh(content?: string | Uint8Array): string {
   const path = join(root, String(files));
   if (content !== undefined) writeFileSync(path, content, { mode: 0o600 });
   return path;
-}
-
-async function refusal(options: GatewayOptions): Promise<{ readonly code: number; readonly output: string }> {
-  const failure: unknown = await startGateway(options).then(
-    async (gateway) => gateway.stop(),
-    (cause: unknown) => cause,
-  );
-  const [, code, output] = /exited with (\d+)\n(.*)$/s.exec(failure instanceof Error ? failure.message : "") ?? [];
-  if (code === undefined || output === undefined) throw new Error("Cannot see a refusal: the gateway started");
-  return { code: Number(code), output };
 }
 
 function fingerprint(directory: string): readonly string[] {
@@ -55,7 +46,7 @@ test("T-10.17 T-10.11 a passphrase opens its data; another one, another source o
   const wrong = ["CANARY wrong horse battery", "CANARY correct horse batter", "x".repeat(40)];
   const answers = [];
   for (const words of wrong) {
-    const { code, output } = await refusal({ dataDir, env: { BETTER_CCFLARE_PASSPHRASE_FILE: fresh(words) } });
+    const { code, output } = await refusedStart({ dataDir, env: { BETTER_CCFLARE_PASSPHRASE_FILE: fresh(words) } });
     expect(code).toBe(78);
     expect(output).toContain("wrong master key");
     expect(output).not.toContain("horse");
@@ -64,9 +55,9 @@ test("T-10.17 T-10.11 a passphrase opens its data; another one, another source o
   }
   expect(new Set(answers).size).toBe(1);
   const key = randomBytes(32).toString("base64");
-  expect(await refusal({ dataDir, env: { BETTER_CCFLARE_ENCRYPTION_KEY: key } })).toMatchObject({ code: 78 });
+  expect(await refusedStart({ dataDir, env: { BETTER_CCFLARE_ENCRYPTION_KEY: key } })).toMatchObject({ code: 78 });
   // Without any source configured it looks for its own file, and makes none.
-  const none = await refusal({ dataDir });
+  const none = await refusedStart({ dataDir });
   expect(none.code).toBe(78);
   expect(none.output).toContain("there is no such file");
   expect(fingerprint(dataDir)).toEqual(before);
@@ -88,7 +79,7 @@ test("a passphrase beside an encryption key, readable by others, or too short is
   ];
   for (const [env, says] of cases) {
     const dataDir = fresh();
-    const { code, output } = await refusal({ dataDir, env });
+    const { code, output } = await refusedStart({ dataDir, env });
     expect(code).toBe(2);
     expect(output).toContain(says);
     expect(existsSync(dataDir)).toBe(false);
@@ -154,7 +145,7 @@ test("after a rotation a key that the operator gives is wanted anew", async () =
   const rotated = await gateway.cli(["keys", "rotate-master-key", "--new-key-file", newKeyFile]);
   expect(rotated.stderr).toContain("Before the next start: give the next start the new key");
   await gateway.stop();
-  expect((await refusal({ dataDir, env: { BETTER_CCFLARE_ENCRYPTION_KEY: old } })).code).toBe(78);
+  expect((await refusedStart({ dataDir, env: { BETTER_CCFLARE_ENCRYPTION_KEY: old } })).code).toBe(78);
   const again = await startGateway({ dataDir, env: { BETTER_CCFLARE_ENCRYPTION_KEY_FILE: newKeyFile } });
   expect((await again.cli(["keys", "verify"])).code).toBe(0);
   await again.stop();
