@@ -40,11 +40,12 @@ export function createEncryptionCounts(store: Pick<DataKeyStore, "reserve">): En
     spend(id) {
       const count = counts.get(id);
       if (count === undefined) throw new Error(`Cannot seal with the data key ${id}: its encryptions are not counted`);
+      // Also when nothing is left: the store may take it by now.
+      if (count.left <= COUNT_BLOCK / 2) count.asking ??= ask(id, count);
       if (count.left === 0) {
         throw new Error(`Cannot seal with the data key ${id}: the number of its encryptions cannot be stored`);
       }
       count.left -= 1;
-      if (count.left < COUNT_BLOCK / 2) count.asking ??= ask(id, count);
     },
     made(id) {
       const count = counts.get(id);
