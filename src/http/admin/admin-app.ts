@@ -125,7 +125,10 @@ function addRoutes(app: OpenAPIHono<AdminEnv>, needs: AdminAppNeeds): void {
   app.route("/", createSelectionRoutes({ ...needs, keyReach }));
   app.route("/", createAuditRoutes(needs.audit));
   app.route("/", createLogRoutes(needs.logLevels));
-  app.route("/", createReportRoutes({ ...needs, keyReach, diagnosis: { inspector, accounts, keys, vault: needs.vault } }));
+  app.route(
+    "/",
+    createReportRoutes({ ...needs, keyReach, diagnosis: { inspector, accounts, keys, vault: needs.vault } }),
+  );
   app.doc31("/api/openapi.json", { openapi: "3.1.0", info: { title: "better-ccflare admin API", version } });
 }
 
