@@ -22,6 +22,7 @@ import { openLog, type RunningLog } from "./open-log.ts";
 import { createLogins } from "./open-logins.ts";
 import { openPeople } from "./open-people.ts";
 import { openTlsDoor, type RunningTls } from "./open-tls.ts";
+import { openUpstreamTrust } from "./open-upstream-trust.ts";
 import { createPoolView } from "./pool-view.ts";
 import { openRunningAudit, type RunningAudit } from "./running-audit.ts";
 import { openLedger, type SpooledLedger } from "./storage/ledger/ledger.ts";
@@ -100,8 +101,9 @@ type Parts = RunningLog & {
 async function assemble(parts: Parts): Promise<App> {
   const { config, log, outlets, storage, keyring, vault, ledger, audit } = parts;
   const clock = systemClock;
-  const { allowPrivate } = config.upstream;
-  const upstream = createUpstream({ allowPrivate });
+  const { allowPrivate, allowPrivateNetworks: privateNetworks } = config.upstream;
+  const trust = await openUpstreamTrust({ config, log, changes: audit.changes, settings: storage.settings, clock });
+  const upstream = createUpstream({ allowPrivate, privateNetworks, trust });
   const verifier = createClientKeyVerifier(keyring, clock.now);
   const keys = createKeyService({
     store: storage.clientKeys,
@@ -139,7 +141,7 @@ async function assemble(parts: Parts): Promise<App> {
     },
   });
   const baseUrlRule: BaseUrlRule = (text) => {
-    const parsed = parseBaseUrl(text, { allowPrivate });
+    const parsed = parseBaseUrl(text, { allowPrivate, privateNetworks });
     return parsed.ok ? ok(parsed.value) : err(describeBaseUrlProblem(parsed.error));
   };
   const accounts: AccountService = createAccountService({

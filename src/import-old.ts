@@ -241,9 +241,9 @@ function freeName(name: string, taken: ReadonlySet<string>): string {
   }
 }
 
-function ruleOf({ upstream: { allowPrivate } }: Config): BaseUrlRule {
+function ruleOf({ upstream: { allowPrivate, allowPrivateNetworks: privateNetworks } }: Config): BaseUrlRule {
   return (text) => {
-    const parsed = parseBaseUrl(text, { allowPrivate });
+    const parsed = parseBaseUrl(text, { allowPrivate, privateNetworks });
     return parsed.ok ? ok(parsed.value) : err(describeBaseUrlProblem(parsed.error));
   };
 }

@@ -39,6 +39,7 @@ type Needs = {
 
 /** Joins the logins to store, keyring, upstream and pool. */
 export function createLogins(needs: Needs): RunningLogins {
+  const { allowPrivate, allowPrivateNetworks: privateNetworks } = needs.config.upstream;
   const { config, log, storage, accounts, changes, keyring, pool } = needs;
   const clock = systemClock;
   const vault = createLoginVault(keyring, createAccountVault(keyring, needs.onSecret), needs.onSecret);
@@ -96,7 +97,7 @@ export function createLogins(needs: Needs): RunningLogins {
     keeper,
     rules: {
       baseUrl: needs.baseUrlRule,
-      endpoint: (text) => parseEndpointUrl(text, config.upstream),
+      endpoint: (text) => parseEndpointUrl(text, { allowPrivate, privateNetworks }),
       defaultClientId: config.oauth.clientId === "none" ? "" : config.oauth.clientId,
     },
     clock,

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { parsePinSet } from "../domain/trust/pin-set.ts";
 import type { Result } from "../kernel/result.ts";
 import { err, ok } from "../kernel/result.ts";
 import type { Secret } from "../kernel/secret.ts";
@@ -188,7 +189,7 @@ function ruleProblems(values: SettingValues, given: ReadonlyMap<string, Given>):
         "tlsTerminatedByProxy = true under [server], or listen on 127.0.0.1",
     });
   }
-  problems.push(...tlsProblems(values, given));
+  problems.push(...tlsProblems(values, given), ...pinProblems(values, given));
   const { requestBodyBytes, inFlightBodyBytes } = values.limits;
   if (requestBodyBytes > inFlightBodyBytes) {
     problems.push({
@@ -220,6 +221,20 @@ function masterKeyProblems(
   if (missing.length === 0) return [];
   const names = missing.map((name) => `vault.${name}`).join(", ");
   return [{ ...place, reason: `pkcs11 needs ${names} as well`, fix: "set them under [vault] in the config file" }];
+}
+
+function pinProblems({ upstream }: SettingValues, given: ReadonlyMap<string, Given>): readonly ConfigProblem[] {
+  const place = placeOf("upstream.pins", given);
+  const fix = "write: host report|enforce YYYY-MM-DD sha256/KEY= sha256/OTHERKEY=";
+  const hosts = new Set<string>();
+  return upstream.pins.flatMap((text) => {
+    const parsed = parsePinSet(text);
+    const host = text.split(" ", 1)[0]?.toLowerCase() ?? "";
+    const isSecond = hosts.has(host);
+    hosts.add(host);
+    if (!parsed.ok) return [{ ...place, reason: `of the entry for ${host}: ${parsed.error}`, fix }];
+    return isSecond ? [{ ...place, reason: `${host} has two entries`, fix: "write all its pins into one" }] : [];
+  });
 }
 
 /** Half a set of files would leave out what the operator meant to have. */

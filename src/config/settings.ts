@@ -1,5 +1,6 @@
 import { CERTIFICATE_NAME } from "../domain/access/certificate-name.ts";
 import { DEFAULT_STRATEGY, STRATEGIES } from "../domain/selection/strategy-name.ts";
+import { PIN_SET } from "../domain/trust/pin-set.ts";
 import { LOG_LEVELS } from "../kernel/log-level.ts";
 import type { Setting } from "./setting.ts";
 import { decimal, integer, list, networks, oneOf, span, switchable, text } from "./setting.ts";
@@ -173,6 +174,20 @@ export const SETTINGS = {
       env: "BETTER_CCFLARE_ALLOW_PRIVATE_UPSTREAMS",
       fallback: false,
       help: "lets a base URL be http or point at a private address",
+    }),
+    allowPrivateNetworks: networks({
+      isNarrow: true,
+      help: "private networks that a base URL may point into, with http or https and any port",
+    }),
+    allowedIssuers: list({
+      pattern: /^[\p{L}\p{M}\p{N}\p{S} .&'()"/:;!?_-]{1,128}$/u,
+      shape: "a list of organizations as certificates name them, like Google Trust Services",
+      help: "issuers of upstream certificates that are accepted; none: every issuer that the public authorities cover",
+    }),
+    pins: list({
+      pattern: PIN_SET,
+      shape: "a list of entries like: api.example.com report 2027-06-30 sha256/KEY= sha256/OTHERKEY=",
+      help: "keys that must be in the chain of a host's certificate, for report or enforce, until a day",
     }),
   },
   selection: {

@@ -82,3 +82,25 @@ describe("the section tls", () => {
     expect(problem?.fix).toContain("certFile and keyFile under [tls]");
   });
 });
+
+describe("upstream.pins", () => {
+  const A = `sha256/${"A".repeat(43)}=`;
+  const B = `sha256/${"B".repeat(43)}=`;
+  const file = (...entries: string[]) => `[upstream]\npins = ${JSON.stringify(entries)}`;
+
+  test("T-25.09 an entry is kept as it is written", () => {
+    const loaded = load({}, file(`api.example.com report 2027-06-30 ${A} ${B}`));
+    expect(loaded.ok && loaded.value.config.upstream.pins).toEqual([`api.example.com report 2027-06-30 ${A} ${B}`]);
+  });
+
+  test.each([
+    { entries: [`h enforce 2027-06-30 ${A}`], reason: "one pin" },
+    { entries: [`h enforce 2027-02-31 ${A} ${B}`], reason: "no day 2027-02-31" },
+    { entries: [`h enforce 2027-06-30 ${A} ${B}`, `H report 2027-06-30 ${A} ${B}`], reason: "two entries" },
+    { entries: ["h enforce"], reason: "is not a list of entries" },
+  ])("T-25.09 $entries is refused", ({ entries, reason }) => {
+    expect(problemsOf({}, file(...entries))).toEqual([
+      expect.objectContaining({ key: "upstream.pins", reason: expect.stringContaining(reason) }),
+    ]);
+  });
+});

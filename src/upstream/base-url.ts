@@ -1,7 +1,7 @@
 import { parseIpAddress } from "../domain/access/ip-address.ts";
 import type { Brand } from "../kernel/brand.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
-import { isPublicAddress } from "./public-address.ts";
+import { type AddressPolicy, isListedAddress, isPublicAddress } from "./public-address.ts";
 
 /** Normalised: scheme, host, port when it is not the default, path prefix; no trailing slash, userinfo, query or fragment. */
 export type BaseUrl = Brand<string, "BaseUrl">;
@@ -16,9 +16,6 @@ export type BaseUrlProblem =
   | "private_host"
   | "port"
   | "path";
-
-/** `allowPrivate` (BETTER_CCFLARE_ALLOW_PRIVATE_UPSTREAMS=1) permits http, any port and private hosts. */
-export type BaseUrlPolicy = { readonly allowPrivate: boolean };
 
 /** Where requests for one base URL go. */
 export type Origin = {
@@ -61,7 +58,8 @@ const DESCRIPTIONS: Readonly<Record<BaseUrlProblem, string>> = {
   userinfo: "it holds a user name or a password",
   query_or_fragment: "it holds a query or a fragment",
   host: "its host is not a valid name or address (a trailing dot is not accepted)",
-  private_host: "its host is not public (set BETTER_CCFLARE_ALLOW_PRIVATE_UPSTREAMS=1 to allow private upstreams)",
+  private_host:
+    "its host is not public (set BETTER_CCFLARE_ALLOW_PRIVATE_UPSTREAMS=1 to allow private upstreams, or name its network in upstream.allowPrivateNetworks)",
   port: "its port is not 443 or 8443",
   path: "its path holds an empty segment",
 };
@@ -75,14 +73,15 @@ export function describeBaseUrlProblem(problem: BaseUrlProblem): string {
  * Accepts a base URL by its text alone; what its name resolves to is checked at each connect. Idempotent: a `BaseUrl`
  * parses to itself.
  */
-export function parseBaseUrl(text: string, policy: BaseUrlPolicy): Result<BaseUrl, BaseUrlProblem> {
+export function parseBaseUrl(text: string, policy: AddressPolicy): Result<BaseUrl, BaseUrlProblem> {
   const parsed = parseStrictUrl(text);
   if (!parsed.ok) return parsed;
   const url = parsed.value;
-  if (url.protocol !== "https:" && !(policy.allowPrivate && url.protocol === "http:")) return err("scheme");
   const hostname = hostnameOf(url);
+  const isOpen = policy.allowPrivate || (hostname !== null && isOpenHost(hostname, policy));
+  if (url.protocol !== "https:" && !(isOpen && url.protocol === "http:")) return err("scheme");
   if (hostname === null) return err("host");
-  if (!policy.allowPrivate) {
+  if (!isOpen) {
     if (isPrivateHost(hostname)) return err("private_host");
     if (!PUBLIC_PORTS.has(url.port)) return err("port");
   }
@@ -127,6 +126,12 @@ function hostnameOf(url: URL): string | null {
   if (parseIpAddress(hostname) !== null) return hostname;
   const isName = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/.test(hostname);
   return isName && hostname.length <= MAX_HOST_CHARACTERS ? hostname : null;
+}
+
+/** A private name counts as one of the opened networks here; what it resolves to is checked at each connect. */
+function isOpenHost(hostname: string, policy: AddressPolicy): boolean {
+  if (parseIpAddress(hostname) !== null) return isListedAddress(hostname, policy);
+  return (policy.privateNetworks ?? []).length > 0 && isPrivateHost(hostname);
 }
 
 function isPrivateHost(hostname: string): boolean {

@@ -1,4 +1,5 @@
 import type { Socket, SocketHandler } from "bun";
+import type { PeerCertificate } from "./peer-certificate.ts";
 
 /** Who uses a connection at the moment. Every call is synchronous, from the socket's events. */
 export interface ConnectionUser {
@@ -55,6 +56,12 @@ export class Connection {
 
   get remoteAddress(): string {
     return this.#socket?.remoteAddress ?? "";
+  }
+
+  /** With its issuers. The types leave out the argument, "abbreviated", which is true by default. */
+  get peerCertificate(): PeerCertificate | undefined {
+    const socket: { getPeerCertificate(isAbbreviated: boolean): PeerCertificate } | null = this.#socket;
+    return socket?.getPeerCertificate(false);
   }
 
   get tlsVersion(): string {

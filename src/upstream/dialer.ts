@@ -4,7 +4,9 @@ import type { UpstreamFailureKind } from "../gateway/ports.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import type { Origin } from "./base-url.ts";
 import { Connection, type ConnectionOwner, SOCKET_EVENTS } from "./connection.ts";
-import { isPublicAddress, isSameAddress } from "./public-address.ts";
+import { certificateFault, signedChain } from "./peer-certificate.ts";
+import type { PeerTrust } from "./peer-trust.ts";
+import { type AddressPolicy, isSameAddress, mayDial } from "./public-address.ts";
 import { codeOf, type Resolver } from "./resolver.ts";
 
 export type DialProblem = {
@@ -17,7 +19,9 @@ export type OnDialed = (result: Result<Connection, DialProblem>) => void;
 
 export type DialerOptions = {
   readonly resolver: Resolver;
-  readonly allowPrivate: boolean;
+  readonly addresses: AddressPolicy;
+  /** What is asked beyond a valid certificate; null when nothing is. */
+  readonly trust: PeerTrust | null;
   /** PEM, trusted beside the public CAs that Bun bundles. */
   readonly caCertificates: readonly string[];
   /** A connection that once opened was closed, by whomever. */
@@ -26,6 +30,8 @@ export type DialerOptions = {
 
 /** The next address is tried when the one before has not answered for so long. @see RFC 8305 section 5 */
 const NEXT_ADDRESS_MS = 250;
+/** RFC 7301: each name after its length. As plain text it goes out as no extension at all (Bun 1.4.5, 2026-11-24). */
+const ALPN = Buffer.from("\u0008http/1.1", "latin1");
 /**
  * Bun cannot take back a connect() that waits for an answer; the kernel gives up on it after two minutes. So a silent
  * host may hold this many descriptors for one origin, then dialling fails at once until some are given back.
@@ -61,7 +67,7 @@ export class Dialer {
     const base: TLSOptions = {
       serverName: origin.hostname,
       rejectUnauthorized: true,
-      ALPNProtocols: "http/1.1",
+      ALPNProtocols: ALPN,
     };
     return this.#trusted === undefined ? base : { ...base, ca: this.#trusted };
   }
@@ -85,12 +91,12 @@ export class Dial implements ConnectionOwner {
   }
 
   async start(): Promise<void> {
-    const { resolver, allowPrivate } = this.#dialer.options;
-    const { hostname, isIpLiteral, key } = this.#origin;
+    const { resolver, addresses } = this.#dialer.options;
+    const { hostname, isIpLiteral, isTls, key } = this.#origin;
     const resolved = isIpLiteral ? await Promise.resolve(ok([hostname])) : await resolver(hostname);
     if (this.#isDone) return;
     if (!resolved.ok) return this.#finish(err(resolved.error));
-    if (!allowPrivate && !resolved.value.every(isPublicAddress)) {
+    if (!resolved.value.every((address) => mayDial(address, isTls, addresses))) {
       return this.#finish(err({ kind: "address_refused", detail: "the address is not public" }));
     }
     if ((this.#dialer.abandoned.get(key) ?? 0) >= MAX_ABANDONED_CONNECTS) {
@@ -127,7 +133,11 @@ export class Dial implements ConnectionOwner {
     } else if (version !== "TLSv1.3" && version !== "TLSv1.2") {
       this.#fail(connection, "the server speaks an old version of TLS");
     } else {
-      this.#finish(ok(connection));
+      const leaf = connection.peerCertificate;
+      const chain = signedChain(leaf);
+      const fact = certificateFault(chain) ?? this.#dialer.options.trust?.(this.#origin.hostname, leaf, chain) ?? null;
+      if (fact === null) this.#finish(ok(connection));
+      else this.#fail(connection, fact);
     }
   }
 

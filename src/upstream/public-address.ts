@@ -1,4 +1,12 @@
-import { hasPrefix, parseIpAddress, plainAddress } from "../domain/access/ip-address.ts";
+import { hasPrefix, type IpNetwork, isInNetwork, parseIpAddress, plainAddress } from "../domain/access/ip-address.ts";
+
+/** What may be dialled beside public addresses. */
+export type AddressPolicy = {
+  /** Any address, over http too. */
+  readonly allowPrivate: boolean;
+  /** Private networks that may be dialled, over http too. Default: none. */
+  readonly privateNetworks?: readonly IpNetwork[];
+};
 
 type Range = readonly [base: readonly number[], prefixBits: number];
 
@@ -36,6 +44,18 @@ export function isPublicAddress(text: string): boolean {
   const address = plainAddress(parsed);
   const isIn = ([base, prefixBits]: Range) => hasPrefix(address, base, prefixBits);
   return address.family === 4 ? !REFUSED_V4.some(isIn) : isIn(GLOBAL_V6) && !REFUSED_V6.some(isIn);
+}
+
+/** Is `text` in one of the networks that the operator opened? */
+export function isListedAddress(text: string, { privateNetworks = [] }: AddressPolicy): boolean {
+  const parsed = parseIpAddress(text);
+  return parsed !== null && privateNetworks.some((network) => isInNetwork(plainAddress(parsed), network));
+}
+
+/** Without TLS a public address is never dialled, whatever its name resolved to when it was saved. */
+export function mayDial(address: string, isTls: boolean, policy: AddressPolicy): boolean {
+  if (policy.allowPrivate) return parseIpAddress(address) !== null;
+  return (isTls && isPublicAddress(address)) || isListedAddress(address, policy);
 }
 
 /** The same address in whatever spelling: an IPv4-mapped IPv6 address equals its IPv4 address. */

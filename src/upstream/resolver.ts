@@ -1,7 +1,6 @@
 import { lookup } from "node:dns/promises";
-import { parseIpAddress } from "../domain/access/ip-address.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
-import { isPublicAddress } from "./public-address.ts";
+import { type AddressPolicy, mayDial } from "./public-address.ts";
 
 /** All addresses of a name, in the order of preference. Rejects when the name does not resolve. */
 export type Resolve = (hostname: string) => Promise<readonly string[]>;
@@ -15,7 +14,7 @@ export type Resolver = (hostname: string) => Promise<Result<readonly string[], R
 
 export type ResolverOptions = {
   readonly resolve: Resolve;
-  readonly allowPrivate: boolean;
+  readonly addresses: AddressPolicy;
   /** Monotonic milliseconds. */
   readonly nowMs: () => number;
 };
@@ -38,7 +37,7 @@ export async function resolveBySystem(hostname: string): Promise<readonly string
 }
 
 /**
- * Resolves names to addresses that may be dialled. Unless `allowPrivate`, one private address among the answers refuses
+ * Resolves names to addresses that may be dialled. One address that may not be dialled among the answers refuses
  * the name: a resolver that mixes them is under someone's control. Answers live at most 30 s, failures not at all;
  * callers of one name share one look-up, which may take at most 10 s. Never rejects. At most 8 addresses are returned.
  */
@@ -67,15 +66,13 @@ export function createResolver(options: ResolverOptions): Resolver {
 
 async function resolveOnce(
   hostname: string,
-  { resolve, allowPrivate }: ResolverOptions,
+  { resolve, addresses: policy }: ResolverOptions,
 ): Promise<Result<readonly string[], ResolveProblem>> {
   const answers = await answersWithin(resolve, hostname);
   if (!answers.ok) return err({ kind: "connect", detail: answers.error });
   const addresses = answers.value;
   if (addresses.length === 0) return err({ kind: "connect", detail: "the name has no address" });
-  const isAcceptable = (address: string) =>
-    allowPrivate ? parseIpAddress(address) !== null : isPublicAddress(address);
-  if (!addresses.every(isAcceptable)) {
+  if (!addresses.every((address) => mayDial(address, true, policy))) {
     return err({ kind: "address_refused", detail: "the name resolves to an address that is not public" });
   }
   return ok(alternateFamilies(addresses).slice(0, MAX_ADDRESSES));

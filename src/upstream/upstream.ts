@@ -1,3 +1,4 @@
+import type { IpNetwork } from "../domain/access/ip-address.ts";
 import type {
   GoneSignal,
   Upstream,
@@ -12,13 +13,19 @@ import { describeBaseUrlProblem, type Origin, originOf, parseBaseUrl } from "./b
 import { Deadlines } from "./deadlines.ts";
 import { Dialer } from "./dialer.ts";
 import { Exchange, type ExchangeRoom } from "./exchange.ts";
+import { createPeerTrust, type PeerTrustOptions } from "./peer-trust.ts";
 import { Pool } from "./pool.ts";
+import type { AddressPolicy } from "./public-address.ts";
 import { requestHead } from "./request-head.ts";
 import { createResolver, type Resolve, resolveBySystem } from "./resolver.ts";
 
 export type UpstreamOptions = {
   /** Permits http, private addresses and any port. BETTER_CCFLARE_ALLOW_PRIVATE_UPSTREAMS=1 */
   readonly allowPrivate: boolean;
+  /** Private networks that may be dialled, over http too. Default: none. */
+  readonly privateNetworks?: readonly IpNetwork[];
+  /** Pins, issuers. Default: a valid certificate is enough. */
+  readonly trust?: PeerTrustOptions;
   /** Default: the system's resolver. All its answers are checked. */
   readonly resolve?: Resolve;
   /** PEM certificates, trusted beside the bundled public CAs. Default: none. */
@@ -65,7 +72,7 @@ export function createUpstream(options: UpstreamOptions): UpstreamClient {
   const running = new Set<Exchange>();
   let isStopped = false;
   let onDrained: (() => void) | null = null;
-  const findOrigin = createOriginFinder(options.allowPrivate);
+  const findOrigin = createOriginFinder(policyOf(options));
   const room = createRoom(options, (exchange) => {
     running.delete(exchange);
     if (running.size === 0) onDrained?.();
@@ -123,10 +130,11 @@ function createRoom(options: UpstreamOptions, onDone: (exchange: Exchange) => vo
   const dialer = new Dialer({
     resolver: createResolver({
       resolve: options.resolve ?? resolveBySystem,
-      allowPrivate: options.allowPrivate,
+      addresses: policyOf(options),
       nowMs: () => performance.now(),
     }),
-    allowPrivate: options.allowPrivate,
+    addresses: policyOf(options),
+    trust: options.trust === undefined ? null : createPeerTrust(options.trust),
     caCertificates: options.caCertificates ?? [],
     onClosed: (connection) => pool.forget(connection),
   });
@@ -142,13 +150,17 @@ function createRoom(options: UpstreamOptions, onDone: (exchange: Exchange) => vo
   return { pool, dialer, deadlines, maxResponseHeaderBytes, scratch: Buffer.allocUnsafe(SCRATCH_BYTES), onDone };
 }
 
+function policyOf({ allowPrivate, privateNetworks = [] }: UpstreamOptions): AddressPolicy {
+  return { allowPrivate, privateNetworks };
+}
+
 /** Base URLs are checked here once more: a row in the database is not a proof that it was checked when it was saved. */
-function createOriginFinder(allowPrivate: boolean): (baseUrl: string) => Result<Origin, string> {
+function createOriginFinder(policy: AddressPolicy): (baseUrl: string) => Result<Origin, string> {
   const known = new Map<string, Result<Origin, string>>();
   return (baseUrl) => {
     const found = known.get(baseUrl);
     if (found !== undefined) return found;
-    const parsed = parseBaseUrl(baseUrl, { allowPrivate });
+    const parsed = parseBaseUrl(baseUrl, policy);
     const origin = parsed.ok ? ok(originOf(parsed.value)) : err(describeBaseUrlProblem(parsed.error));
     if (known.size >= MAX_KNOWN_ORIGINS) known.clear();
     known.set(baseUrl, origin);
