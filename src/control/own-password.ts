@@ -8,7 +8,7 @@ import type { PeopleStores } from "./people-ports.ts";
 import type { ControlClock } from "./ports.ts";
 import type { Principal } from "./principal.ts";
 import type { Proofs } from "./proof-ports.ts";
-import { actorOf, CREDENTIALS_REFUSED, objectOf, type Proving } from "./proving.ts";
+import { actorOf, CREDENTIALS_REFUSED, objectOf, type Proving, type Span } from "./proving.ts";
 import { type Refusal, refusal } from "./refusal.ts";
 import { prepareSession, sessionOf } from "./session-opening.ts";
 import type { RunningSessions } from "./sessions.ts";
@@ -23,12 +23,17 @@ type OwnPasswordNeeds = {
   readonly clock: ControlClock;
 };
 
-type OwnPasswords = { readonly current: string; readonly next: string; readonly ip: string | null };
+type OwnPasswords = {
+  readonly current: string;
+  readonly next: string;
+  readonly ip: string | null;
+  readonly span: Span;
+};
 
 export async function changeOwnPassword(
   needs: OwnPasswordNeeds,
   principal: Principal,
-  { current, next, ip }: OwnPasswords,
+  { current, next, ip, span }: OwnPasswords,
 ): Promise<Result<OpenedSession, Refusal>> {
   const doing = "change your password";
   const { stores, proofs, proving, clock } = needs;
@@ -41,7 +46,7 @@ export async function changeOwnPassword(
     const isKnown = (await stores.signIns.deviceUser(session.deviceHash)) === self.value.id;
     return user === null ? null : { user, deviceHash: isKnown ? session.deviceHash : null };
   };
-  const proven = await proving.attempt({ code: "USR005E", ip, name: null, find }, async (candidate) =>
+  const proven = await proving.attempt({ code: "USR005E", ip, span, name: null, find }, async (candidate) =>
     passwordProof(needs, candidate?.user ?? null, current),
   );
   if (!proven.ok) return proven;

@@ -9,9 +9,14 @@ import type { Pace, PeopleStores, SignInStore, StoredUser, ThrottleSubject } fro
 import type { ControlClock } from "./ports.ts";
 import { type Refusal, refusal } from "./refusal.ts";
 
-/** Every answer to an attempt takes a multiple of this, and up to `JITTER_MS` more, so that its time says nothing. */
+/** No answer to an attempt comes earlier, and each up to `JITTER_MS` later, so that its time says nothing. */
 const FLOOR_MS = 250;
 const JITTER_MS = 85;
+/**
+ * What is written down of an attempt differs by how it failed, and has this long after the check, which takes the same
+ * time for all. Measured: a few ms each.
+ */
+const BOOKKEEPING_MS = 100;
 
 /** Codes of the audit log that an attempt may fail with. */
 type FailedCode = "AUT001E" | "AUT002E" | "AUT003E" | "AUT004E" | "USR005E";
@@ -19,6 +24,7 @@ type FailedCode = "AUT001E" | "AUT002E" | "AUT003E" | "AUT004E" | "USR005E";
 export type Attempt = {
   readonly code: FailedCode;
   readonly ip: string | null;
+  readonly span: Span;
   /** The user as it was named, in its canonical form; null when it has none. */
   readonly name: string | null;
   /** Null: there is no such user. */
@@ -27,6 +33,9 @@ export type Attempt = {
 
 /** `deviceHash`: the attempt comes from where this user has logged in before. */
 export type Candidate = { readonly user: StoredUser; readonly deviceHash: Uint8Array | null };
+
+/** `checked`: from here on it differs by user what is done. The first call counts. */
+export type Span = { checked(): void };
 
 /** What a check found: what was proven, or nothing. busy: it could not be checked. */
 export type Checked<Proof> = Result<Proof, "wrong" | "busy">;
@@ -43,7 +52,7 @@ export type Proving = {
     check: (candidate: Candidate | null) => Promise<Checked<Proof>>,
   ): Promise<Result<Proven<Proof>, Refusal>>;
   /** The work in one span of time, whatever comes of it. */
-  inOneSpan<Value>(work: () => Promise<Value>): Promise<Value>;
+  inOneSpan<Value>(work: (span: Span) => Promise<Value>): Promise<Value>;
   /** In the transaction that lets somebody in. */
   forgive(signIns: SignInStore, { user, deviceHash }: Candidate): Promise<void>;
 };
@@ -82,12 +91,15 @@ export function createProving(needs: ProvingNeeds): Proving {
 
     async inOneSpan(work) {
       const startedMs = pace.monotonicMs();
+      let checkedMs: number | null = null;
+      const checked = (): void => {
+        checkedMs ??= pace.monotonicMs();
+      };
       try {
-        return await work();
+        return await work({ checked });
       } finally {
-        // Not only a floor: what takes longer than one span would show by how much.
-        const spans = Math.max(1, Math.ceil((pace.monotonicMs() - startedMs) / FLOOR_MS));
-        const leftMs = Math.max(0, startedMs + spans * FLOOR_MS - pace.monotonicMs());
+        const untilMs = Math.max(startedMs + FLOOR_MS, checkedMs === null ? 0 : checkedMs + BOOKKEEPING_MS);
+        const leftMs = Math.max(0, untilMs - pace.monotonicMs());
         await pace.sleep(durationMs(leftMs + pace.random() * JITTER_MS));
       }
     },
@@ -124,6 +136,7 @@ async function tryOnce<Proof>(
   const state = subject === null ? null : await signIns.throttle(subject);
   const barrier = candidate === null ? "unknown" : barrierOf(candidate.user, waitMs(state, needs.clock.now()));
   const checked = await check(barrier === null ? candidate : null);
+  attempt.span.checked();
   if (!checked.ok && checked.error === "busy") return err(BUSY);
   if (checked.ok && barrier === null && candidate !== null) return ok({ ...candidate, proof: checked.value });
 

@@ -9,6 +9,7 @@ import type { ControlClock } from "./ports.ts";
 import type { Principal } from "./principal.ts";
 import type { Proofs } from "./proof-ports.ts";
 import {
+  type Attempt,
   actorOf,
   type Candidate,
   type Checked,
@@ -16,6 +17,7 @@ import {
   objectOf,
   type Proven,
   type Proving,
+  type Span,
 } from "./proving.ts";
 import { type Refusal, refusal } from "./refusal.ts";
 import { prepareSession, sessionOf } from "./session-opening.ts";
@@ -36,21 +38,26 @@ export type SignInNeeds = {
 export function createSignInService(needs: SignInNeeds): SignInService {
   const { proving } = needs;
   return {
-    login: (attempt) => proving.inOneSpan(() => login(needs, attempt)),
+    login: (attempt) => proving.inOneSpan((span) => login(needs, attempt, span)),
     proveTotp: (preSession, code, ip) =>
-      proving.inOneSpan(() => proveSecond(needs, { preSession, ip, code: "AUT002E" }, totpProof(needs, code))),
+      proving.inOneSpan((span) =>
+        proveSecond(needs, { preSession, ip, span, code: "AUT002E" }, totpProof(needs, code)),
+      ),
     proveRecovery: (preSession, code, ip) =>
-      proving.inOneSpan(() => proveSecond(needs, { preSession, ip, code: "AUT003E" }, recoveryProof(needs, code))),
-    stepUp: (principal, proof, ip) => proving.inOneSpan(() => stepUp(needs, principal, { ...proof, ip })),
+      proving.inOneSpan((span) =>
+        proveSecond(needs, { preSession, ip, span, code: "AUT003E" }, recoveryProof(needs, code)),
+      ),
+    stepUp: (principal, proof, ip) => proving.inOneSpan((span) => stepUp(needs, principal, { ...proof, ip, span })),
   };
 }
 
-async function login(needs: SignInNeeds, input: LoginAttempt): Promise<Result<SignInStep, Refusal>> {
+async function login(needs: SignInNeeds, input: LoginAttempt, span: Span): Promise<Result<SignInStep, Refusal>> {
   const { proving } = needs;
   const name = canonicalUserName(input.name);
-  const attempt = { code: "AUT001E", ip: input.ip, name, find: () => findByName(needs, name, input) } as const;
+  const attempt = { code: "AUT001E", ip: input.ip, span, name, find: () => findByName(needs, name, input) } as const;
   const proven = await proving.attempt(attempt, async (candidate) => {
     const checked = await passwordProof(needs, candidate?.user ?? null, input.password);
+    span.checked();
     if (!checked.ok && candidate === null) await liftLockOut(needs, name, input);
     return checked;
   });
@@ -129,17 +136,20 @@ function recoveryProof({ stores, proofs }: SignInNeeds, code: string): SecondPro
   };
 }
 
-type SecondAttempt = { readonly preSession: string; readonly ip: string | null; readonly code: "AUT002E" | "AUT003E" };
+type SecondAttempt = Pick<Attempt, "ip" | "span"> & {
+  readonly preSession: string;
+  readonly code: "AUT002E" | "AUT003E";
+};
 
 async function proveSecond(
   needs: SignInNeeds,
-  { preSession, ip, code }: SecondAttempt,
+  { preSession, ip, span, code }: SecondAttempt,
   second: SecondProof,
 ): Promise<Result<OpenedSession, Refusal>> {
   const { stores, proofs, proving, clock } = needs;
   const hash = proofs.tokens.sessionHash(preSession);
   const found = hash === null ? null : await stores.signIns.preSession(hash, clock.now());
-  const attempt = { code, ip, name: null, find: () => findById(needs, found) } as const;
+  const attempt = { code, ip, span, name: null, find: () => findById(needs, found) } as const;
   const proven = await proving.attempt(attempt, second.check);
   if (!proven.ok || hash === null) return proven.ok ? err(CREDENTIALS_REFUSED) : proven;
   const done = code === "AUT002E" ? "AUT002I" : "AUT003I";
@@ -159,12 +169,12 @@ async function findById(
   return { user, deviceHash: isKnown ? found.deviceHash : null };
 }
 
-type StepUpAttempt = StepUpProof & { readonly ip: string | null };
+type StepUpAttempt = StepUpProof & Pick<Attempt, "ip" | "span">;
 
 async function stepUp(
   needs: SignInNeeds,
   principal: Principal,
-  { password, code, ip }: StepUpAttempt,
+  { password, code, ip, span }: StepUpAttempt,
 ): Promise<Result<OpenedSession, Refusal>> {
   const { stores } = needs;
   if (principal.kind === "socket" || principal.via.kind !== "session") {
@@ -173,7 +183,7 @@ async function stepUp(
   const { sessionId } = principal.via;
   const session = await sessionOf(principal, stores.sessions);
   const second = totpProof(needs, code ?? "");
-  const attempt = { code: "AUT004E", ip, name: null, find: () => findById(needs, session) } as const;
+  const attempt = { code: "AUT004E", ip, span, name: null, find: () => findById(needs, session) } as const;
   const proven = await needs.proving.attempt(attempt, async (candidate) => {
     const first = await passwordProof(needs, candidate?.user ?? null, password);
     return !first.ok || candidate === null || candidate.user.totpSeed === null ? first : second.check(candidate);

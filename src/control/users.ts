@@ -49,7 +49,7 @@ export function createUserService(needs: UserNeeds): UserService {
     enable: (principal, nameOrId) => report(enable(changer, { principal, nameOrId })),
     setPassword: (principal, nameOrId, password) => setPassword(needs, changer, { principal, nameOrId, password }),
     changeOwnPassword: (principal, passwords, ip) =>
-      needs.proving.inOneSpan(() => changeOwnPassword(needs, principal, { ...passwords, ip })),
+      needs.proving.inOneSpan((span) => changeOwnPassword(needs, principal, { ...passwords, ip, span })),
     resetMfa: (principal, nameOrId) => report(resetMfa(changer, { principal, nameOrId })),
     endSessions: (principal, nameOrId) => report(endSessions(changer, { principal, nameOrId })),
     async remove(principal, nameOrId) {
