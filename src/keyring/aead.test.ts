@@ -3,7 +3,7 @@ import { openBytes, sealBytes } from "./aead.ts";
 
 const hex = (text: string): Buffer => Buffer.from(text, "hex");
 
-test("opens the published vector of AES-256-GCM (McGrew and Viega, test case 16)", () => {
+test("T-10.01 opens the published vector of AES-256-GCM (McGrew and Viega, test case 16)", () => {
   const key = hex("feffe9928665731c6d6a8f9467308308feffe9928665731c6d6a8f9467308308");
   const aad = hex("feedfacedeadbeeffeedfacedeadbeefabaddad2");
   const plain =
@@ -14,12 +14,12 @@ test("opens the published vector of AES-256-GCM (McGrew and Viega, test case 16)
   expect(openBytes(key, aad, sealed)?.toString("hex")).toBe(plain);
 });
 
-test.each([4, 8, 12, 15])("refuses a tag that was shortened to %i bytes", (tagBytes) => {
+test.each([4, 8, 12, 15])("T-10.06 refuses a tag that was shortened to %i bytes", (tagBytes) => {
   const key = crypto.getRandomValues(new Uint8Array(32));
   const sealed = sealBytes(key, new Uint8Array(0), Buffer.from("a longer text than one block of the cipher"));
   expect(openBytes(key, new Uint8Array(0), sealed.subarray(0, sealed.length - 16 + tagBytes))).toBeNull();
 });
 
-test("refuses fewer bytes than nonce and tag take", () => {
+test("T-10.05 refuses fewer bytes than nonce and tag take", () => {
   expect(openBytes(new Uint8Array(32), new Uint8Array(0), new Uint8Array(27))).toBeNull();
 });

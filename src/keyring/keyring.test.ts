@@ -82,7 +82,7 @@ test("never stores a data key in the clear", async () => {
   for (const row of store.rows) expect(row.wrapped.length).toBe(12 + 32 + 16);
 });
 
-test("names what is wrong with an envelope", async () => {
+test("T-10.09 T-10.10 names what is wrong with an envelope, and never takes plain text for one", async () => {
   const masterKey = freshMasterKey();
   const keyring = await openKeyring({ masterKey, store: memoryStore(), now });
   const other = await openKeyring({ masterKey, store: memoryStore(), now });

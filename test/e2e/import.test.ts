@@ -15,6 +15,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startSimulator } from "../../sim/simulator.ts";
 import { runCli, startGateway } from "./gateway-process.ts";
+import { mountSmallDisk } from "./storage-outages.ts";
 
 setDefaultTimeout(60_000);
 
@@ -316,6 +317,45 @@ function countOf(path: string): number {
     database.close();
   }
 }
+
+const canMount = (() => {
+  const disk = mountSmallDisk(1 << 20);
+  disk?.unmount();
+  return disk !== null;
+})();
+
+test.skipIf(!canMount)(
+  "T-11.12 a disk that fills up (only root can make one) leaves all or nothing, and no token",
+  async () => {
+    const { env, oldPath } = freshWorld();
+    makeOld(oldPath, (database) => usual(database, "https://api.anthropic.com"));
+    const refused: number[] = [];
+    for (const sizeBytes of [64, 128, 256, 384, 512, 640, 768, 1024, 2048].map((kibibytes) => kibibytes * 1024)) {
+      const disk = mountSmallDisk(sizeBytes);
+      if (disk === null) throw new Error("Cannot make a small disk");
+      const place = { ...env, BETTER_CCFLARE_DATA_DIR: join(disk.path, "data") };
+      const first = await runCli(["import", oldPath, "--json"], place);
+      expect(first.stdout + first.stderr).not.toContain("CANARY");
+      expect(everyByteBelow(disk.path)).not.toContain("CANARY");
+      if (first.code !== 0) {
+        refused.push(sizeBytes);
+        expect(first.stderr).toMatch(/full|ENOSPC|no space|refuses/i);
+      }
+      expect(disk.remount(`size=${16 << 20}`)).toBe(true);
+      const again = await runCli(["import", oldPath, "--json"], place);
+      expect({ sizeBytes, code: again.code, stderr: again.stderr }).toMatchObject({ sizeBytes, code: 0 });
+      const database = new Database(join(disk.path, "data", "gateway.db"), { readonly: true });
+      const counts = database.query(
+        "select (select count(*) from accounts) as accounts, (select count(*) from requests) as requests",
+      );
+      expect(counts.get()).toEqual({ accounts: 1, requests: 50 });
+      database.close();
+      disk.unmount();
+    }
+    // Some did not fit: a test in which everything has room proves nothing.
+    expect(refused.length).toBeGreaterThan(1);
+  },
+);
 
 test("is refused while the gateway runs", async () => {
   const { dataDir, env, oldPath, cli } = freshWorld();

@@ -1,6 +1,7 @@
+import { Database } from "bun:sqlite";
 import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { WrongMasterKey } from "../../src/keyring/keyring-error.ts";
@@ -123,6 +124,37 @@ test("T-11.01 after the master key was rotated the old one no longer starts", as
   await again.close();
   writeFileSync(join(dataDir, "master.key"), oldKey);
   await expect(openVaultWorld(dataDir)).rejects.toBeInstanceOf(WrongMasterKey);
+});
+
+test("T-11.09 a backup from before a rotation opens with the master key of its time alone, and what it seals opens", async () => {
+  const dataDir = freshDirectory();
+  const database = join(dataDir, "gateway.db");
+  const backup = join(dataDir, "backup.db");
+  const world = await openVaultWorld(dataDir);
+  await addAccounts(world, 3);
+  const key = await addClientKey(world, "laptop");
+  await world.close();
+  const copy = new Database(database, { readonly: true });
+  copy.run("vacuum into ?", [backup]);
+  copy.close();
+  const archived = readFileSync(join(dataDir, "master.key"));
+
+  const rotating = await openVaultWorld(dataDir);
+  await rotating.vault.rotateDataKeys(["accounts", "apikey-pepper"]);
+  await settled(rotating);
+  newKey(rotating.newKeyFile);
+  expect((await rotating.vault.rotateMasterKey({ to: null, file: rotating.newKeyFile })).ok).toBe(true);
+  await rotating.close();
+
+  for (const end of ["", "-wal", "-shm"]) rmSync(`${database}${end}`, { force: true });
+  renameSync(backup, database);
+  await expect(openVaultWorld(dataDir)).rejects.toBeInstanceOf(WrongMasterKey);
+  writeFileSync(join(dataDir, "master.key"), archived);
+  const restored = await openVaultWorld(dataDir);
+  expect(await openCredentials(restored)).toEqual(expected(3));
+  expect(await acceptedNames(restored, [key])).toEqual(["laptop"]);
+  expect(await restored.vault.verify()).toMatchObject({ problemCount: 0 });
+  await restored.close();
 });
 
 test("a new master key that is unfit is refused and changes nothing", async () => {

@@ -151,6 +151,28 @@ test("after a rotation a key that the operator gives is wanted anew", async () =
   await again.stop();
 });
 
+test("T-10.21 under a umask of 000 nobody else can use a file, whatever the gateway makes", async () => {
+  const dataDir = fresh();
+  const before = process.umask(0);
+  const simulator = await startSimulator();
+  simulator.account("sk-sim-umask");
+  const gateway = await startGateway({ dataDir, env: { BETTER_CCFLARE_PASSPHRASE_FILE: fresh("long enough words") } });
+  await gateway.addAccount("main", { baseUrl: simulator.url, credential: "sk-sim-umask" });
+  expect((await gateway.cli(["keys", "rotate-master-key", "--to", "file"])).code).toBe(0);
+  await gateway.stop();
+  process.umask(before);
+  const paths = [
+    dataDir,
+    ...readdirSync(dataDir, { recursive: true, encoding: "utf8" }).map((name) => join(dataDir, name)),
+  ];
+  const open = paths.filter((path) => (lstatSync(path).mode & 0o077) !== 0);
+  expect(paths.map((path) => path.slice(dataDir.length))).toEqual(
+    expect.arrayContaining(["/gateway.db", "/master.key", "/master.kdf"]),
+  );
+  expect(open).toEqual([]);
+  await simulator.stop();
+});
+
 test("T-10.20 SIGUSR1 opens no inspector and stops nothing", async () => {
   const gateway = await startGateway();
   for (let round = 0; round < 3; round += 1) gateway.signal("SIGUSR1");
