@@ -17,6 +17,7 @@ import type { Keyring } from "./keyring/keyring.ts";
 import { createVault, type RunningVault } from "./keyring/vault.ts";
 import { logLedgerEvent } from "./ledger-log.ts";
 import { openAdmin, refuseUnprotectedAdmin, servesAdmin } from "./open-admin.ts";
+import { type AuditRemotes, openAuditRemotes } from "./open-audit-remotes.ts";
 import { openKeyringFor } from "./open-keyring.ts";
 import { openLog, type RunningLog } from "./open-log.ts";
 import { createLogins } from "./open-logins.ts";
@@ -65,11 +66,21 @@ export async function createApp(config: Config, secrets: Secrets): Promise<App> 
   const running = openLog(config, secrets);
   const { log, live } = running;
   const { dataDir } = config.storage;
+  const elsewhere = openAuditRemotes(config, secrets);
   const storage = await openStorage({ dataDir });
   const where = { dataDir, vault: config.vault, secrets };
   const { keyring, sources } = await openOrClose(storage, () => openKeyringFor(storage, where));
   const audit = await openOrClose(storage, () =>
-    openRunningAudit({ storage, keyring, dataDir, log, clock: systemClock, find: live.find }),
+    openRunningAudit({
+      ...config.audit,
+      ...elsewhere,
+      storage,
+      keyring,
+      dataDir,
+      log,
+      clock: systemClock,
+      find: live.find,
+    }),
   );
   const tls = await openOrClose(storage, async () =>
     openTlsDoor({ config, log, clock: systemClock, changes: audit.changes }),
@@ -85,10 +96,11 @@ export async function createApp(config: Config, secrets: Secrets): Promise<App> 
     onFailure: (cause) =>
       log.error("The data keys cannot be renewed, or what older ones sealed cannot be sealed anew", { error: cause }),
   });
-  return assemble({ ...running, config, storage, keyring, vault, ledger, audit, tls });
+  return assemble({ ...running, elsewhere, config, storage, keyring, vault, ledger, audit, tls });
 }
 
 type Parts = RunningLog & {
+  readonly elsewhere: AuditRemotes;
   readonly config: Config;
   readonly storage: Storage;
   readonly audit: RunningAudit;
@@ -125,6 +137,7 @@ async function assemble(parts: Parts): Promise<App> {
     poolStore: storage.poolState,
     homeStore: storage.homes,
     tls: parts.tls.door,
+    auditSinks: audit.lags,
     config,
     log,
     clock,
@@ -200,6 +213,7 @@ async function assemble(parts: Parts): Promise<App> {
       await vault.stop();
       await people.stop();
       await audit.stop();
+      await parts.elsewhere.stop();
       await storage.close();
       keyring.close();
       await outlets.close();

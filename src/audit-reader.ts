@@ -1,5 +1,6 @@
 import { formatLine } from "./audit/line.ts";
 import type { AuditKeeper } from "./audit-keeper.ts";
+import type { AuditPruner } from "./audit-pruner.ts";
 import { currentActor } from "./control/acting.ts";
 import type { AuditedChanges, AuditReader } from "./control/audit-port.ts";
 import type { AuditLogStore } from "./storage/audit/audit-log-store.ts";
@@ -9,12 +10,15 @@ const LINES_PER_PAGE = 500;
 type Needs = {
   readonly store: AuditLogStore;
   readonly changes: AuditedChanges;
-  readonly identity: Pick<AuditKeeper, "logId" | "publicKey" | "seal">;
+  readonly identity: Pick<AuditKeeper, "logId" | "publicKey" | "seal" | "sinks">;
+  readonly pruner: AuditPruner;
 };
 
-export function createAuditReader({ store, changes, identity }: Needs): AuditReader {
+export function createAuditReader({ store, changes, identity, pruner }: Needs): AuditReader {
   return {
     newest: (limit) => store.newest(limit),
+    sinks: () => identity.sinks(),
+    prune: (order) => pruner.prune(order),
     async page(after) {
       const isFirst = after.seq === 0;
       if (isFirst) {

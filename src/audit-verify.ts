@@ -2,9 +2,10 @@ import { createReadStream, lstatSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { Kysely } from "kysely";
-import { formatLine, hexOf, parseLine } from "./audit/line.ts";
+import { formatLine, hexOf, parseLine, parseObject } from "./audit/line.ts";
 import { type AuditProblem, type AuditVerdict, createAuditVerifier } from "./audit/verifier.ts";
-import { AUDIT_FILE_NAME, PUBLIC_KEY_NAME } from "./audit-keeper.ts";
+import { AUDIT_FILE_NAME } from "./audit-file-sink.ts";
+import { PUBLIC_KEY_NAME } from "./audit-keeper.ts";
 import type { AuditVerification, AuditVerifyOrder } from "./cli/cli-io.ts";
 import { createAuditLogStore, LOG_START } from "./storage/audit/audit-log-store.ts";
 import type { Schema } from "./storage/schema.ts";
@@ -59,7 +60,7 @@ type LineOptions = {
   readonly publicKey: Uint8Array;
   readonly mayTear?: boolean;
   /** Hashes of the same entries from the second sink, oldest first. */
-  readonly beside?: AsyncIterator<string>;
+  readonly beside?: Beside;
 };
 
 async function verifyLines(lines: Lines, { publicKey, mayTear = false, beside }: LineOptions): Promise<Outcome> {
@@ -77,18 +78,24 @@ async function verifyLines(lines: Lines, { publicKey, mayTear = false, beside }:
   return { problem: verifier.end(), verdict };
 }
 
-async function compare(text: string, seq: number, beside?: AsyncIterator<string>): Promise<AuditProblem | null> {
+async function compare(text: string, seq: number, beside?: Beside): Promise<AuditProblem | null> {
   const line = beside === undefined ? null : parseLine(text);
   if (beside === undefined || line?.type !== "entry") return null;
-  const other = await beside.next();
-  if (other.done === true || other.value === hexOf(line.hash)) return null;
+  let other = await beside.next();
+  // What one of the two has pruned already, and the other not yet.
+  while (other.done !== true && other.value.seq < seq) other = await beside.next();
+  if (other.done === true || other.value.hash === hexOf(line.hash)) return null;
   return { seq, what: `the database and ${AUDIT_FILE_NAME} hold different entries: one of them was written anew` };
 }
 
-async function* entryHashes(lines: Lines): AsyncGenerator<string> {
+type EntryHash = { readonly seq: number; readonly hash: string };
+type Beside = AsyncIterator<EntryHash>;
+
+async function* entryHashes(lines: Lines): AsyncGenerator<EntryHash> {
   for await (const text of lines) {
     const line = parseLine(text);
-    if (line?.type === "entry") yield hexOf(line.hash);
+    const seq = line?.type === "entry" ? parseObject(line.entry)?.["seq"] : undefined;
+    if (line?.type === "entry" && typeof seq === "number") yield { seq, hash: hexOf(line.hash) };
   }
 }
 
@@ -130,6 +137,7 @@ function report({ problem, verdict }: Outcome, publicKey: Uint8Array): AuditVeri
   }
   const torn =
     verdict.tornLines === 0 ? "" : `\n${verdict.tornLines} lines were cut by a kill and are there again as a whole`;
-  const text = `The audit log is intact: ${verdict.entries} entries, ${verdict.checkpoints} checkpoints, signed up to entry ${verdict.signedSeq}\nHead ${verdict.head}${torn}`;
+  const pruned = verdict.prunedSeq === 0 ? "" : ` (the first ${verdict.prunedSeq} were pruned)`;
+  const text = `The audit log is intact: ${verdict.entries} entries${pruned}, ${verdict.checkpoints} checkpoints, signed up to entry ${verdict.signedSeq}\nHead ${verdict.head}${torn}`;
   return { isOk: true, text, data };
 }

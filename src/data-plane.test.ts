@@ -62,6 +62,7 @@ function start(env: Readonly<Record<string, string>> = {}): Running {
     poolStore: { load: () => Promise.resolve(null), save: () => Promise.resolve() },
     tls: null,
     homeStore: { loadAll: () => Promise.resolve([]), save: () => Promise.resolve(), prune: () => Promise.resolve() },
+    auditSinks: () => [],
   });
   plane.listen();
   running.push(plane);

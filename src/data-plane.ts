@@ -25,7 +25,7 @@ import type { TlsDoor } from "./http/http1/handshakes.ts";
 import { ledgerLagOf } from "./inspector.ts";
 import { durationMs } from "./kernel/time.ts";
 import type { Log } from "./observe/log.ts";
-import { createMetrics, type Metrics } from "./observe/metrics.ts";
+import { createMetrics, type MetricSources, type Metrics } from "./observe/metrics.ts";
 import { createObserver } from "./observe/observer.ts";
 import { ownPages } from "./own-pages.ts";
 import { createPoolKeeper, type PoolKeeperNeeds } from "./pool-keeper.ts";
@@ -50,6 +50,8 @@ export type DataPlaneNeeds = {
   /** Null where the admin plane is not served over TCP. */
   readonly admin: AdminDoor | null;
   onQueryCredential(call: Call): void;
+  /** For the metrics. */
+  readonly auditSinks: MetricSources["auditSinks"];
 };
 
 export interface DataPlane {
@@ -186,7 +188,8 @@ function listenOrExplain(options: DataListenerOptions): DataListener {
   }
 }
 
-function metricsOf({ ledger, accounts, clock, log }: DataPlaneNeeds, rooms: Parts, active: () => number): Metrics {
+function metricsOf(needs: DataPlaneNeeds, rooms: Parts, active: () => number): Metrics {
+  const { ledger, accounts, clock, log, auditSinks } = needs;
   return createMetrics({
     inFlightRequests: active,
     openStreams: () => rooms.streams.active,
@@ -204,6 +207,7 @@ function metricsOf({ ledger, accounts, clock, log }: DataPlaneNeeds, rooms: Part
     droppedLogLines: () => log.droppedLines,
     refusedRetries: () => rooms.retryBudget.refused,
     knownHomes: () => rooms.homes.size,
+    auditSinks,
   });
 }
 

@@ -1,5 +1,5 @@
 import type { Config, Secrets } from "./config/config.ts";
-import { NO_LOG_FILE } from "./config/settings.ts";
+import { NO_LOG_FILE } from "./config/log-settings.ts";
 import { createLiveSecrets, type LiveSecrets } from "./keyring/live-secrets.ts";
 import { type AdjustableLog, createLog } from "./observe/log.ts";
 import type { LogFileOptions } from "./observe/log-file.ts";
@@ -18,7 +18,8 @@ const DAY_MS = 86_400_000;
 /** @throws the system's error when the log file cannot be used. */
 export function openLog(config: Config, secrets: Secrets): RunningLog {
   const live = createLiveSecrets();
-  for (const secret of [secrets.encryptionKey, secrets.passphrase]) if (secret !== null) live.add(secret);
+  for (const secret of [secrets.encryptionKey, secrets.passphrase, secrets.auditWebhook])
+    if (secret !== null) live.add(secret);
   const outlets = openLogOutlets(logFileOf(config));
   const log = createLog({ ...config.log, ...outlets, redactor: createRedactor({ find: live.find }) });
   return { log, outlets, live };

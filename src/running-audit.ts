@@ -1,7 +1,8 @@
-import { type AuditKeeper, openAuditKeeper } from "./audit-keeper.ts";
+import { type AuditKeeper, openAuditKeeper, type SinkLag, type SinkPolicy } from "./audit-keeper.ts";
+import { createAuditPruner } from "./audit-pruner.ts";
 import { createAuditReader } from "./audit-reader.ts";
 import { SYSTEM } from "./control/acting.ts";
-import type { AuditDraft, AuditedChanges, AuditReader } from "./control/audit-port.ts";
+import type { AuditDraft, AuditedChanges, AuditReader, AuditRemote } from "./control/audit-port.ts";
 import { createDoorTally, type DoorTally } from "./control/door-tally.ts";
 import { createRefusalTally, type RefusedKey } from "./control/refusal-tally.ts";
 import { parseClientKey } from "./domain/access/client-key.ts";
@@ -16,6 +17,8 @@ import type { Storage } from "./storage/storage.ts";
 import { VERSION } from "./version.ts";
 
 const REFUSALS_MS = durationMs(60_000);
+const DAY_MS = durationMs(86_400_000);
+const DEFAULT_RETENTION_DAYS = 400;
 
 /** What is no key at all, whatever it was: its text is never kept. */
 const NO_KEY: RefusedKey = { id: "malformed", name: null };
@@ -28,6 +31,14 @@ export type RunningAuditNeeds = {
   readonly clock: Clock;
   /** Finds the secrets that this process holds. Default: those alone that look like one. */
   readonly find?: FindSecrets;
+  /** Places elsewhere that take copies. Default: none. */
+  readonly remotes?: readonly AuditRemote[];
+  /** Default: read-only. */
+  readonly whenSinkBlocked?: SinkPolicy;
+  /** What may wait for one of them. Default: 1 GiB. */
+  readonly maxPendingBytes?: number;
+  /** Default: 400. */
+  readonly retentionDays?: number;
 };
 
 export type RunningAudit = {
@@ -35,6 +46,8 @@ export type RunningAudit = {
   readonly reader: AuditReader;
   /** What is refused before anybody is known, counted, and noted once a minute. */
   readonly door: DoorTally;
+  /** How far each sink is behind, from memory. */
+  lags(): readonly SinkLag[];
   /** The same keys; whoever is refused is counted, and noted once a minute. */
   watching(keys: ClientKeys, nameOf: (id: ClientKeyId) => string | null): ClientKeys;
   /** Notes the start. An audit log that cannot be written stops no request: it is logged. */
@@ -46,13 +59,27 @@ export type RunningAudit = {
 /** @throws Error when the signing key does not open. */
 export async function openRunningAudit(needs: RunningAuditNeeds): Promise<RunningAudit> {
   const { storage, log, clock } = needs;
-  const keeper: AuditKeeper = await openAuditKeeper({ ...needs, store: storage.auditLog });
+  const keeper: AuditKeeper = await openAuditKeeper({
+    remotes: [],
+    whenSinkBlocked: "read-only",
+    ...needs,
+    store: storage.auditLog,
+    cursors: storage.auditSinks,
+  });
   const redactor = createRedactor({ key: keeper.tagKey, ...(needs.find === undefined ? {} : { find: needs.find }) });
   const changes = storage.auditedChanges({
     now: clock.now,
     clean: (text) => escapeUnprintable(redactor.redact(text)),
     onAppended: keeper.noticed,
     refusal: keeper.refusal,
+  });
+  const pruner = await createAuditPruner({
+    retentionDays: DEFAULT_RETENTION_DAYS,
+    ...needs,
+    store: storage.auditLog,
+    keeper,
+    changes,
+    steadyMs: () => performance.now(),
   });
   const tally = createRefusalTally();
   const door = createDoorTally();
@@ -64,12 +91,13 @@ export async function openRunningAudit(needs: RunningAuditNeeds): Promise<Runnin
     }
   };
   const process = { type: "gateway", id: keeper.logId, name: null };
-  let endTicks: (() => void) | null = null;
+  const endTicks: (() => void)[] = [];
 
   return {
     changes,
     door,
-    reader: createAuditReader({ store: storage.auditLog, changes, identity: keeper }),
+    reader: createAuditReader({ store: storage.auditLog, changes, identity: keeper, pruner }),
+    lags: keeper.lags,
     watching: (keys, nameOf) => ({
       ...keys,
       // hot path
@@ -80,11 +108,13 @@ export async function openRunningAudit(needs: RunningAuditNeeds): Promise<Runnin
       },
     }),
     async start() {
-      endTicks = clock.every(REFUSALS_MS, () => void note([...tally.take(), ...door.take()]));
+      endTicks.push(clock.every(REFUSALS_MS, () => void note([...tally.take(), ...door.take()])));
+      endTicks.push(clock.every(DAY_MS, () => void pruner.daily()));
       await note([{ code: "SYS001I", actor: SYSTEM, object: process, after: { version: VERSION } }]);
+      await pruner.daily();
     },
     async stop() {
-      endTicks?.();
+      for (const end of endTicks) end();
       await note([...tally.take(), ...door.take(), { code: "SYS002I", actor: SYSTEM, object: process }]);
       await keeper.stop();
     },

@@ -72,6 +72,7 @@ test("docs/guide/operate.md names every metric of the gateway", async () => {
     droppedLogLines: () => 0,
     refusedRetries: () => 0,
     knownHomes: () => 0,
+    auditSinks: () => [],
   });
   const names = matchesIn(await metrics.render(), /^# TYPE (better_ccflare_\w+) /gm);
   expect(names.length).toBeGreaterThan(10);

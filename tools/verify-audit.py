@@ -66,7 +66,7 @@ def is_signed(key, message, signature):
 
 
 def verify(lines, key):
-    seq, head, log, previous, signed = 0, bytes(32), None, None, 0
+    seq, head, log, previous, signed, pruned = 0, bytes(32), None, None, 0, 0
     for line in map(json.loads, lines):
         if line["type"] == "log":
             assert bytes.fromhex(line["publicKey"]) == key, f"entry {seq + 1}: the log is of another key"
@@ -77,6 +77,13 @@ def verify(lines, key):
             head = hashlib.sha256(b"\x01" + len(entry).to_bytes(8, "big") + entry + head).digest()
             seq += 1
             assert line["hash"] == head.hex(), f"entry {seq}: the hash does not fit"
+        elif line["type"] == "pruned":
+            text, signature = line["statement"].encode(), bytes.fromhex(line["signature"])
+            assert seq == 0 and is_signed(key, b"bccf-audit-pruned-v1\n" + text, signature), "the mark of what was pruned is not signed"
+            said = json.loads(text)
+            assert said["log"] == log, "the mark of what was pruned is of another log"
+            seq, head, previous = said["prunedTo"], bytes.fromhex(said["hash"]), said["previous"]
+            pruned = signed = seq
         else:
             text, signature = line["statement"].encode(), bytes.fromhex(line["signature"])
             assert is_signed(key, b"bccf-audit-checkpoint-v1\n" + text, signature), f"entry {seq}: not signed by this key"
@@ -85,7 +92,7 @@ def verify(lines, key):
             assert said == found, f"entry {seq}: the checkpoint is of another log, or one is missing"
             previous, signed = line["signature"], seq
     assert signed == seq, f"entry {signed + 1}: no checkpoint covers it and what follows"
-    return f"intact: {seq} entries of log {log}, head {head.hex()}"
+    return f"intact: {seq} entries of log {log}{f', the first {pruned} pruned' if pruned else ''}, head {head.hex()}"
 
 
 if __name__ == "__main__":

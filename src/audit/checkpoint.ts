@@ -31,12 +31,12 @@ export function signedBytes(statement: string): Uint8Array {
   return Buffer.from(CONTEXT + statement, "utf8");
 }
 
-/** False too for a key or signature that is none. */
-export function isSignedBy(publicKey: Uint8Array, statement: string, signature: Uint8Array): boolean {
+/** Ed25519 (RFC 8032). False too for a key or signature that is none. */
+export function isSignedBy(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
   if (publicKey.length !== 32 || signature.length !== 64) return false;
   try {
     const key = createPublicKey({ key: Buffer.concat([SPKI_PREFIX, publicKey]), format: "der", type: "spki" });
-    return verify(null, signedBytes(statement), key, signature);
+    return verify(null, message, key, signature);
   } catch {
     return false;
   }

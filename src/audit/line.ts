@@ -4,7 +4,9 @@ import { canonicalJson } from "./canonical-json.ts";
 export type AuditLine =
   | { readonly type: "log"; readonly logId: string; readonly publicKey: Uint8Array }
   | { readonly type: "entry"; readonly entry: string; readonly hash: Uint8Array }
-  | { readonly type: "checkpoint"; readonly statement: string; readonly signature: Uint8Array };
+  | { readonly type: "checkpoint"; readonly statement: string; readonly signature: Uint8Array }
+  /** Right behind the first line: what was before was removed when its time was over. */
+  | { readonly type: "pruned"; readonly statement: string; readonly signature: Uint8Array };
 
 /** Without the line break. Entry and statement are strings inside the line: their bytes are what is hashed and signed. */
 export function formatLine(line: AuditLine): string {
@@ -14,7 +16,8 @@ export function formatLine(line: AuditLine): string {
     case "entry":
       return canonicalJson({ type: "entry", entry: line.entry, hash: hexOf(line.hash) });
     case "checkpoint":
-      return canonicalJson({ type: "checkpoint", statement: line.statement, signature: hexOf(line.signature) });
+    case "pruned":
+      return canonicalJson({ type: line.type, statement: line.statement, signature: hexOf(line.signature) });
   }
 }
 
@@ -26,7 +29,7 @@ export function parseLine(text: string): AuditLine | null {
   if (type === "log" && typeof log === "string")
     return withBytes(publicKey, (key) => ({ type, logId: log, publicKey: key }));
   if (type === "entry" && typeof entry === "string") return withBytes(hash, (bytes) => ({ type, entry, hash: bytes }));
-  if (type === "checkpoint" && typeof statement === "string") {
+  if ((type === "checkpoint" || type === "pruned") && typeof statement === "string") {
     return withBytes(signature, (bytes) => ({ type, statement, signature: bytes }));
   }
   return null;

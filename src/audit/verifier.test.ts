@@ -61,6 +61,7 @@ describe("a log", () => {
       entries: 7,
       head: hexOf(good.at(-1)?.type === "entry" ? (good.at(-1) as { hash: Uint8Array }).hash : EMPTY_HEAD),
       checkpoints: 2,
+      prunedSeq: 0,
       signedSeq: 6,
       tornLines: 0,
     });

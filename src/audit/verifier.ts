@@ -1,6 +1,7 @@
 import { chainHash, EMPTY_HEAD } from "./chain.ts";
-import { isSignedBy } from "./checkpoint.ts";
+import { isSignedBy, signedBytes } from "./checkpoint.ts";
 import { type AuditLine, hexOf, parseLine, parseObject } from "./line.ts";
+import { prunedBytes } from "./pruned.ts";
 
 /** A checkpoint is due after so many entries. */
 export const CHECKPOINT_ENTRIES = 1000;
@@ -10,7 +11,10 @@ export type AuditProblem = { readonly seq: number; readonly what: string };
 
 export type AuditVerdict = {
   readonly logId: string | null;
+  /** The number of the last entry: with what was removed when its time was over. */
   readonly entries: number;
+  /** The last entry that was removed, as a signature says; 0 when none. */
+  readonly prunedSeq: number;
   /** Hash of the last entry, lower-case hex. */
   readonly head: string;
   readonly checkpoints: number;
@@ -41,6 +45,7 @@ export function createAuditVerifier({ publicKey, mayTear = false }: VerifierOpti
     publicKey,
     logId: null,
     seq: 0,
+    prunedSeq: 0,
     head: EMPTY_HEAD,
     checkpoints: 0,
     signedSeq: 0,
@@ -51,6 +56,7 @@ export function createAuditVerifier({ publicKey, mayTear = false }: VerifierOpti
     verdict: () => ({
       logId: state.logId,
       entries: state.seq,
+      prunedSeq: state.prunedSeq,
       head: hexOf(state.head),
       checkpoints: state.checkpoints,
       signedSeq: state.signedSeq,
@@ -75,6 +81,7 @@ type State = {
   readonly publicKey: Uint8Array;
   logId: string | null;
   seq: number;
+  prunedSeq: number;
   head: Uint8Array;
   checkpoints: number;
   signedSeq: number;
@@ -93,6 +100,8 @@ function takeLine(state: State, line: AuditLine): AuditProblem | null {
       return takeEntry(state, line.entry, line.hash);
     case "checkpoint":
       return takeCheckpoint(state, line.statement, line.signature);
+    case "pruned":
+      return takePruned(state, line.statement, line.signature);
   }
 }
 
@@ -122,7 +131,7 @@ function takeEntry(state: State, entry: string, hash: Uint8Array): AuditProblem 
 function takeCheckpoint(state: State, statement: string, signature: Uint8Array): AuditProblem | null {
   const fields = parseObject(statement);
   const at = (what: string): AuditProblem => ({ seq: state.seq, what });
-  if (fields === null || !isSignedBy(state.publicKey, statement, signature)) {
+  if (fields === null || !isSignedBy(state.publicKey, signedBytes(statement), signature)) {
     return at("a checkpoint is not signed by the key of this log");
   }
   const { log, seq, hash, previous } = fields;
@@ -137,5 +146,26 @@ function takeCheckpoint(state: State, statement: string, signature: Uint8Array):
   state.checkpoints += 1;
   state.signedSeq = state.seq;
   state.previous = hexOf(signature);
+  return null;
+}
+
+function takePruned(state: State, statement: string, signature: Uint8Array): AuditProblem | null {
+  const at = (what: string): AuditProblem => ({ seq: state.seq + 1, what });
+  const fields = parseObject(statement);
+  if (fields === null || !isSignedBy(state.publicKey, prunedBytes(statement), signature)) {
+    return at("the mark of what was pruned is not signed by the key of this log");
+  }
+  if (state.seq > 0 || state.checkpoints > 0) return at("a mark of what was pruned stands behind entries");
+  const { log, prunedTo, hash, previous } = fields;
+  const foreign = takeLogId(state, log);
+  if (foreign !== null) return foreign;
+  if (typeof prunedTo !== "number" || typeof hash !== "string" || typeof previous !== "string") {
+    return at("the mark of what was pruned is not one of this version");
+  }
+  state.seq = prunedTo;
+  state.prunedSeq = prunedTo;
+  state.signedSeq = prunedTo;
+  state.head = Buffer.from(hash, "hex");
+  state.previous = previous;
   return null;
 }

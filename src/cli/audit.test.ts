@@ -41,3 +41,17 @@ test("audit verify needs no gateway; what is not intact is exit code 1", async (
   });
   expect(await run(socket, ["audit", "verify", "--file", "x"])).toMatchObject({ code: 2 });
 });
+
+test("audit sinks and audit prune say what is there and what is removed", async () => {
+  const { cli } = await startGateway();
+  const { stdout } = await cli(["audit", "sinks"]);
+  expect(stdout).toMatch(/^SINK +TARGET +STATE +HAS +WAITING/);
+  expect(stdout).toMatch(/\nfile +audit\.log +ok +0 +0 +- +-\n$/);
+  expect((await cli(["audit", "prune", "--dry-run"])).stdout).toStartWith(
+    "Would remove 7 entries, up to 7: older than",
+  );
+  expect((await cli(["audit", "prune", "--older-than", "500d"])).stdout).toStartWith("Removed 7 entries");
+  const early = await cli(["audit", "prune", "--older-than", "10d"]);
+  expect(early).toMatchObject({ code: 1, stderr: "error: Cannot prune: it is kept for 400 days\n" });
+  expect((await cli(["audit", "prune", "--older-than", "soon"])).code).toBe(2);
+});

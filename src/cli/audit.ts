@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { type AuditEntryWire, auditExportSchema, auditListSchema } from "../contract/audit.ts";
 import type { AdminClient } from "./admin-client.ts";
+import { addSinkCommands } from "./audit-sinks.ts";
 import { CliFailure, type CliIo, EXIT, emit } from "./cli-io.ts";
 import { orDash, renderTable, shortInstant } from "./table.ts";
 
@@ -11,6 +12,8 @@ Examples:
   audit list --limit 20
   audit export > audit.jsonl
   audit verify
+  audit sinks
+  audit prune --dry-run
   audit verify --file audit.jsonl --public-key audit.pub`;
 
 type JsonOption = { readonly json?: boolean };
@@ -56,6 +59,8 @@ export function addAuditCommands(program: Command, io: CliIo, client: AdminClien
       if (options.json === true || found.isOk) emit(io, options.json === true, found.data, () => found.text);
       if (!found.isOk) throw new CliFailure(EXIT.refused, found.text);
     });
+
+  addSinkCommands(audit, io, client);
 }
 
 async function printExport(io: CliIo, client: AdminClient): Promise<void> {

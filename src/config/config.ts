@@ -19,6 +19,8 @@ export type Secrets = {
   readonly encryptionKey: Secret | null;
   /** Words from which the master key is made. Never given together with `encryptionKey`. */
   readonly passphrase: Secret | null;
+  /** Signs what goes to `audit.webhookUrl`. */
+  readonly auditWebhook: Secret | null;
 };
 
 /** "command" is any CLI command that does not serve; it needs nothing that only the server needs. */

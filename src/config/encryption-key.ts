@@ -2,11 +2,12 @@ import type { Result } from "../kernel/result.ts";
 import { err, ok } from "../kernel/result.ts";
 import { Secret } from "../kernel/secret.ts";
 import type { ConfigProblem, Environment } from "./config.ts";
-import { ENCRYPTION_KEY_ENV, PASSPHRASE_FILE_ENV } from "./known-env.ts";
+import { ENCRYPTION_KEY_ENV, PASSPHRASE_FILE_ENV, WEBHOOK_SECRET_FILE_ENV } from "./known-env.ts";
 import type { ReadFile } from "./read-file.ts";
 
 const KEY_BYTES = 32;
 const MIN_PASSPHRASE_LENGTH = 12;
+const MIN_WEBHOOK_SECRET_LENGTH = 32;
 const MAKE_ONE = "make one with: openssl rand -base64 32";
 // Random bytes repeat seldom: 32 of them never hold fewer than 8 different values by chance.
 const MIN_DIFFERENT_BYTES = 8;
@@ -41,6 +42,18 @@ export function readPassphrase(env: Environment, readFile: ReadFile): Result<Sec
     return problem(PASSPHRASE_FILE_ENV, shape, "take six random words or more");
   }
   return ok(new Secret("passphrase", words));
+}
+
+/** The text in a file, that signs what goes to a webhook. Null when none is named. */
+export function readWebhookSecret(env: Environment, readFile: ReadFile): Result<Secret | null, ConfigProblem> {
+  const path = env[WEBHOOK_SECRET_FILE_ENV];
+  if (path === undefined) return ok(null);
+  const text = readSecretFile(WEBHOOK_SECRET_FILE_ENV, path, readFile);
+  if (!text.ok) return text;
+  const secret = text.value.trim();
+  if (secret.length >= MIN_WEBHOOK_SECRET_LENGTH) return ok(new Secret("webhook secret", secret));
+  const shape = `it has fewer than ${MIN_WEBHOOK_SECRET_LENGTH} characters`;
+  return problem(WEBHOOK_SECRET_FILE_ENV, shape, MAKE_ONE);
 }
 
 function readKeyFile(key: string, path: string, readFile: ReadFile): Result<Secret, ConfigProblem> {

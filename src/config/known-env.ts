@@ -6,6 +6,7 @@ const PREFIX = "BETTER_CCFLARE_";
 
 export const ENCRYPTION_KEY_ENV = "BETTER_CCFLARE_ENCRYPTION_KEY";
 export const PASSPHRASE_FILE_ENV = "BETTER_CCFLARE_PASSPHRASE_FILE";
+export const WEBHOOK_SECRET_FILE_ENV = "BETTER_CCFLARE_AUDIT_WEBHOOK_SECRET_FILE";
 export const CONFIG_PATH_ENV = "BETTER_CCFLARE_CONFIG_PATH";
 
 /** Names whose value is a secret: never printed, removed from `process.env` once read. */
@@ -17,7 +18,8 @@ const TOOL_NAMES = ["BETTER_CCFLARE_EXECUTABLE", "BETTER_CCFLARE_PROGRAM"];
 /** Prefixed names that are a mistake: nobody reads them. */
 export function unknownEnvNames(env: Environment): readonly ConfigProblem[] {
   const settings = placedSettings().flatMap(({ setting }) => (setting.env === undefined ? [] : [setting.env]));
-  const offered = [...settings, ENCRYPTION_KEY_ENV, `${ENCRYPTION_KEY_ENV}_FILE`, PASSPHRASE_FILE_ENV, CONFIG_PATH_ENV];
+  const secrets = [ENCRYPTION_KEY_ENV, `${ENCRYPTION_KEY_ENV}_FILE`, PASSPHRASE_FILE_ENV, WEBHOOK_SECRET_FILE_ENV];
+  const offered = [...settings, ...secrets, CONFIG_PATH_ENV];
   const known = new Set([...offered, ...TOOL_NAMES]);
   return Object.keys(env)
     .filter((name) => name.toUpperCase().startsWith(PREFIX) && env[name] !== undefined && !known.has(name))

@@ -6,14 +6,15 @@ import type { Secret } from "../kernel/secret.ts";
 import type { Config, ConfigProblem, Environment, Purpose, Secrets } from "./config.ts";
 import type { FileValues } from "./config-file.ts";
 import { absolutePath, readConfigFile } from "./config-file.ts";
-import { readEncryptionKey, readPassphrase } from "./encryption-key.ts";
-import { CONFIG_PATH_ENV, namesOfLaterVersions, unknownEnvNames } from "./known-env.ts";
+import { readEncryptionKey, readPassphrase, readWebhookSecret } from "./encryption-key.ts";
+import { CONFIG_PATH_ENV, namesOfLaterVersions, unknownEnvNames, WEBHOOK_SECRET_FILE_ENV } from "./known-env.ts";
+import { NO_LOG_FILE, NO_SINK } from "./log-settings.ts";
 import { nearest } from "./nearest.ts";
 import type { ReadFile } from "./read-file.ts";
 import { runtimeProblems } from "./runtime-rules.ts";
 import type { ConfigFlags, Setting } from "./setting.ts";
 import type { PlacedSetting, SettingValues } from "./settings.ts";
-import { DATA_DIR_ENV, DEFAULT_DATA_DIR, NO_LOG_FILE, placedSettings } from "./settings.ts";
+import { DATA_DIR_ENV, DEFAULT_DATA_DIR, placedSettings } from "./settings.ts";
 
 export type ConfigSources = {
   readonly flags: ConfigFlags;
@@ -43,6 +44,7 @@ export function loadConfig(sources: ConfigSources): Result<LoadedConfig, readonl
   const read = readSettings({ flags, env, values: file.values });
   const key = readEncryptionKey(env, readFile);
   const passphrase = readPassphrase(env, readFile);
+  const webhook = readWebhookSecret(env, readFile);
   const problems = [
     ...unknownEnvNames(env),
     ...namesOfLaterVersions(env),
@@ -50,13 +52,14 @@ export function loadConfig(sources: ConfigSources): Result<LoadedConfig, readonl
     ...read.problems,
     ...(key.ok ? [] : [key.error]),
     ...(passphrase.ok ? [] : [passphrase.error]),
+    ...(webhook.ok ? webhookProblems(read, webhook.value !== null) : [webhook.error]),
     ...runtimeProblems(env, purpose),
   ];
   const values = withDerived(read.values, { flags, env, fileValues: file.values });
   if (values === null) problems.push(homeless());
   else
     problems.push(...ruleProblems(values, read.given), ...masterKeyProblems(values, read.given, { key, passphrase }));
-  if (problems.length > 0 || values === null || !key.ok || !passphrase.ok) return err(problems);
+  if (problems.length > 0 || values === null || !key.ok || !passphrase.ok || !webhook.ok) return err(problems);
   const config: Config = {
     ...values,
     configPath,
@@ -66,7 +69,7 @@ export function loadConfig(sources: ConfigSources): Result<LoadedConfig, readonl
   };
   return ok({
     config,
-    secrets: { encryptionKey: key.value, passphrase: passphrase.value },
+    secrets: { encryptionKey: key.value, passphrase: passphrase.value, auditWebhook: webhook.value },
     warnings: warningsFor(config),
   });
 }
@@ -253,6 +256,18 @@ function tlsProblems({ tls }: SettingValues, given: ReadonlyMap<string, Given>):
     ...needs("tls.crlFile", tls.crlFile !== NO_FILE, "tls.clientCaFile", hasAuthority),
     ...needs("tls.clientNames", tls.clientNames.length > 0, "tls.clientCaFile", hasAuthority),
   ];
+}
+
+/** One without the other would look like a sink, and be none. */
+function webhookProblems({ values, given }: ReadSettings, hasSecret: boolean): readonly ConfigProblem[] {
+  const hasUrl = values.audit.webhookUrl !== NO_SINK;
+  if (hasUrl === hasSecret) return [];
+  if (hasUrl) {
+    const fix = `write 32 random characters or more into a file of mode 600, and name it in ${WEBHOOK_SECRET_FILE_ENV}`;
+    return [{ ...placeOf("audit.webhookUrl", given), reason: "there is no secret to sign with", fix }];
+  }
+  const fix = "set audit.webhookUrl in the config file, or unset it";
+  return [{ key: WEBHOOK_SECRET_FILE_ENV, source: "env", reason: "there is no audit.webhookUrl to sign for", fix }];
 }
 
 function placeOf(key: string, given: ReadonlyMap<string, Given>): Pick<ConfigProblem, "key" | "source"> {

@@ -1,17 +1,13 @@
 import { DEFAULT_STRATEGY, STRATEGIES } from "../domain/selection/strategy-name.ts";
-import { LOG_LEVELS } from "../kernel/log-level.ts";
+import { AUDIT_SETTINGS, LOG_SETTINGS, MAX_BYTES } from "./log-settings.ts";
 import type { Setting } from "./setting.ts";
 import { decimal, integer, list, networks, oneOf, span, switchable, text } from "./setting.ts";
 import { TLS_SETTINGS, UPSTREAM_SETTINGS } from "./tls-settings.ts";
-
-export const NO_LOG_FILE = "none";
-export const LOG_FORMATS = ["pretty", "json"] as const;
 
 /** Read before the table is: the config file lies in the data directory. */
 export const DATA_DIR_ENV = "BETTER_CCFLARE_DATA_DIR";
 export const DEFAULT_DATA_DIR = "~/.better-ccflare";
 
-const MAX_BYTES = 17_179_869_184;
 const ABSOLUTE_OR_NONE = /^(?:none|\/[^\0\r\n]{1,1024})$/u;
 
 /**
@@ -109,43 +105,8 @@ export const SETTINGS = {
       help: "label of the master key in the token; the first start makes it when there is none",
     }),
   },
-  log: {
-    debug: switchable({
-      env: "BETTER_CCFLARE_DEBUG",
-      flag: "debug",
-      fallback: false,
-      help: "sets the log level to debug where none is given",
-    }),
-    level: oneOf({
-      env: "LOG_LEVEL",
-      flag: "logLevel",
-      words: LOG_LEVELS,
-      fallback: "info",
-      help: "least level printed",
-    }),
-    format: oneOf({
-      env: "LOG_FORMAT",
-      flag: "logFormat",
-      words: LOG_FORMATS,
-      fallback: "pretty",
-      help: "pretty for people, json for collectors",
-    }),
-    file: text({
-      env: "LOG_FILE",
-      fallback: NO_LOG_FILE,
-      pattern: /^[^\0\r\n]{1,1024}$/u,
-      shape: "a path, or none",
-      help: "a file for the log, beside stderr; a name without / lies in the data directory",
-    }),
-    fileMaxBytes: integer({
-      min: 65_536,
-      max: MAX_BYTES,
-      fallback: 52_428_800,
-      help: "the log file is put away (.1.gz) before it grows beyond",
-    }),
-    files: integer({ min: 1, max: 1000, fallback: 10, help: "log files kept that were put away" }),
-    maxAgeDays: integer({ min: 1, max: 3650, fallback: 14, help: "no line of a log file is kept longer" }),
-  },
+  log: LOG_SETTINGS,
+  audit: AUDIT_SETTINGS,
   upstream: UPSTREAM_SETTINGS,
   selection: {
     strategy: oneOf({

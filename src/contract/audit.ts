@@ -26,3 +26,40 @@ export const auditExportSchema = z.object({
 });
 
 export type AuditExportWire = z.infer<typeof auditExportSchema>;
+
+const sinkSchema = z
+  .object({
+    name: z.enum(["file", "syslog", "webhook"]),
+    target: z.string(),
+    state: z
+      .enum(["ok", "behind", "blocked"])
+      .meta({ description: "blocked: for more than 24 h, or with more than 1 GiB waiting" }),
+    behindSince: z.string().nullable().meta({ description: "RFC 3339, of the first entry that it does not have" }),
+    takenSeq: z.number().int(),
+    pendingEntries: z.number().int(),
+    problem: z.string().nullable().meta({ description: "Why the last try failed" }),
+  })
+  .meta({ id: "AuditSink" });
+
+export const auditSinkListSchema = z.array(sinkSchema);
+
+export type AuditSinkWire = z.infer<typeof sinkSchema>;
+
+export const pruneOrderSchema = z
+  .strictObject({
+    olderThanDays: z.number().int().min(1).max(99_999).nullable().default(null),
+    isDryRun: z.boolean().default(false),
+  })
+  .meta({ id: "AuditPruneOrder" });
+
+export const auditPruneSchema = z
+  .object({
+    prunedTo: z.number().int().nullable().meta({ description: "The last entry removed; null when none is old enough" }),
+    entries: z.number().int(),
+    olderThan: z.string(),
+    isDryRun: z.boolean(),
+    heldBack: z.string().nullable().meta({ description: "Why less was removed than is old enough" }),
+  })
+  .meta({ id: "AuditPruned" });
+
+export type AuditPruneWire = z.infer<typeof auditPruneSchema>;

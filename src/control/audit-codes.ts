@@ -18,6 +18,7 @@ export const AUDIT_ACTIONS = {
   AUT006: "Lock a user out after 100 failures in a row",
   AUT007: "Lift a lock-out by a recovery code",
   AUT008: "Present an admin token",
+  AUD002: "Prune the audit log",
   CFG001: "Set the strategy",
   CFG002: "Change the log level, until the gateway stops",
   DOR001: "Ask the admin API for what the door refuses (added up per minute)",

@@ -91,6 +91,7 @@ export async function createControlWorld(given?: Stores) {
     dataKeys: store,
     logins: NO_LOGINS,
     people: NO_PEOPLE,
+    prunings: { add: async () => undefined },
   });
   const ledger: {
     rows: RequestRow[];
@@ -186,6 +187,23 @@ export async function createControlWorld(given?: Stores) {
     onFailure: (cause) => unstored.push(cause),
   });
   const audit: AuditReader = {
+    sinks: async () => [
+      {
+        name: "file",
+        target: "audit.log",
+        state: "ok",
+        behindSinceMs: null,
+        takenSeq: changes.drafts.length,
+        pendingEntries: 0,
+        problem: null,
+      },
+    ],
+    async prune({ olderThanDays, isDryRun }) {
+      if (olderThanDays !== null && olderThanDays < 400) {
+        return err(refusal("retention_too_short", "Cannot prune: it is kept for 400 days", "olderThanDays"));
+      }
+      return ok({ prunedTo: 7, entries: 7, olderThanMs: START, isDryRun, heldBack: null });
+    },
     newest: async (limit) =>
       changes.drafts
         .map((draft, at) => ({ seq: at + 1, entry: JSON.stringify({ at: "2026-11-23T12:00:00.000Z", ...draft }) }))

@@ -1,4 +1,5 @@
 import type { AccountService } from "./accounts.ts";
+import type { AuditReader } from "./audit-port.ts";
 import type { KeyService } from "./keys.ts";
 import type { Inspector, LedgerLag } from "./ports.ts";
 import type { VaultService } from "./vault.ts";
@@ -19,10 +20,11 @@ export type DiagnosisNeeds = {
   readonly accounts: Pick<AccountService, "list">;
   readonly keys: Pick<KeyService, "list">;
   readonly vault: Pick<VaultService, "status">;
+  readonly audit: Pick<AuditReader, "sinks">;
 };
 
 /** Looks at everything that must be well for a client to be served. Never throws for what it finds. */
-export async function diagnose({ inspector, accounts, keys, vault }: DiagnosisNeeds): Promise<readonly Check[]> {
+export async function diagnose({ inspector, accounts, keys, vault, audit }: DiagnosisNeeds): Promise<readonly Check[]> {
   const directory = await inspector.dataDirectoryPermissions();
   const integrity = await inspector.databaseIntegrity();
   return [
@@ -42,6 +44,7 @@ export async function diagnose({ inspector, accounts, keys, vault }: DiagnosisNe
     await masterKeyCheck(vault),
     accountCheck(accounts),
     await keyCheck(keys),
+    await auditCheck(audit),
   ];
 }
 
@@ -81,4 +84,17 @@ async function keyCheck(keys: Pick<KeyService, "list">): Promise<Check> {
   const isOk = active > 0;
   const fix = isOk ? null : "Create one: better-ccflare key create NAME";
   return { name: "client keys", isOk, detail: `${active} active`, fix };
+}
+
+async function auditCheck(audit: Pick<AuditReader, "sinks">): Promise<Check> {
+  const sinks = await audit.sinks();
+  const isOk = sinks.every(({ state }) => state === "ok");
+  const detail = sinks
+    .map(({ name, state, pendingEntries, problem }) => {
+      const waiting = state === "ok" ? "" : `, ${pendingEntries} entries wait`;
+      return `${name} ${state}${waiting}${problem === null ? "" : ` (${problem})`}`;
+    })
+    .join("; ");
+  const fix = isOk ? null : "See `audit sinks`; a sink that is blocked for 24 h makes the admin API read-only";
+  return { name: "audit log", isOk, detail, fix };
 }

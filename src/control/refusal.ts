@@ -19,6 +19,7 @@ export type RefusalCode =
   | "priority_out_of_range"
   | "redirect_uri_invalid"
   | "request_not_found"
+  | "retention_too_short"
   | "scope_invalid"
   | "strategy_fixed"
   | "strategy_unknown"

@@ -16,6 +16,7 @@ const SOURCES: MetricSources = {
   droppedLogLines: () => 6,
   refusedRetries: () => 8,
   knownHomes: () => 9,
+  auditSinks: () => [{ name: "file", lagMs: 1500, isBlocked: true }],
 };
 
 const SETTLED: SettledFacts = {

@@ -18,6 +18,7 @@ export type MetricSources = {
   readonly droppedLogLines: () => number;
   readonly refusedRetries: () => number;
   readonly knownHomes: () => number;
+  readonly auditSinks: () => readonly { readonly name: string; readonly lagMs: number; readonly isBlocked: boolean }[];
 };
 
 export type SettledFacts = {
@@ -224,6 +225,16 @@ function registerGauges(registry: Registry, sources: MetricSources): void {
     help: "Extra upstream requests that the retry budget refused",
     read: sources.refusedRetries,
   });
+  bySink(registry, sources, {
+    name: "audit_sink_lag_seconds",
+    help: "Age of the oldest audit entry that a sink does not have",
+    value: ({ lagMs }) => lagMs / 1000,
+  });
+  bySink(registry, sources, {
+    name: "audit_sink_blocked",
+    help: "1 while a sink of the audit log is so far behind that changes are refused, if so configured",
+    value: ({ isBlocked }) => (isBlocked ? 1 : 0),
+  });
   const accounts: Gauge<"state"> = new Gauge({
     name: `${PREFIX}accounts`,
     help: "Accounts by state",
@@ -231,6 +242,24 @@ function registerGauges(registry: Registry, sources: MetricSources): void {
     registers: [registry],
     collect() {
       for (const [state, count] of Object.entries(sources.accountsByState())) accounts.set({ state }, count);
+    },
+  });
+}
+
+type SinkGauge = {
+  readonly name: string;
+  readonly help: string;
+  readonly value: (sink: ReturnType<MetricSources["auditSinks"]>[number]) => number;
+};
+
+function bySink(registry: Registry, { auditSinks }: MetricSources, { name, help, value }: SinkGauge): void {
+  const made: Gauge<"sink"> = new Gauge({
+    name: `${PREFIX}${name}`,
+    help,
+    labelNames: ["sink"],
+    registers: [registry],
+    collect() {
+      for (const sink of auditSinks()) made.set({ sink: sink.name }, value(sink));
     },
   });
 }

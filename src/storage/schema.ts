@@ -107,7 +107,7 @@ export type ConversationsTable = {
   prefix_tokens: number;
 };
 
-/** The audit log: gapless, each hash over the entry and the hash before. Retention: kept. */
+/** The audit log: gapless, each hash over the entry and the hash before. Retention: `audit.retentionDays`. */
 export type AuditEntriesTable = {
   seq: number;
   at_ms: number;
@@ -124,7 +124,7 @@ export type AuditLogTable = {
   signing_key: Uint8Array;
 };
 
-/** Signed heads of the chain. Retention: kept. */
+/** Signed heads of the chain. Retention: as their entries. */
 export type AuditCheckpointsTable = {
   /** The last entry that it covers. */
   seq: number;
@@ -132,6 +132,26 @@ export type AuditCheckpointsTable = {
   /** Canonical JSON (audit/checkpoint.ts), exactly as signed. */
   statement: string;
   signature: Uint8Array;
+};
+
+/** What was removed of the audit log: the highest one holds. Retention: kept, one a day at most. */
+export type AuditPruningsTable = {
+  /** The last entry that was removed. */
+  seq: number;
+  at_ms: number;
+  /** Canonical JSON (audit/pruned.ts), exactly as signed. */
+  statement: string;
+  signature: Uint8Array;
+};
+
+/** How far a place elsewhere has taken the audit log. Retention: kept. */
+export type AuditSinksTable = {
+  name: string;
+  /** The last line that it took: the entry, or its checkpoint. */
+  seq: number;
+  is_after_checkpoint: 0 | 1;
+  /** When it was first used: it owes nothing from before. */
+  since_ms: number;
 };
 
 /** The login of an account that renews itself; goes with its account. */
@@ -178,6 +198,8 @@ export type Schema = PeopleSchema & {
   audit_log: AuditLogTable;
   audit_entries: AuditEntriesTable;
   audit_checkpoints: AuditCheckpointsTable;
+  audit_prunings: AuditPruningsTable;
+  audit_sinks: AuditSinksTable;
 };
 
 /** Can only ask. */

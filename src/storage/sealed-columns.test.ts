@@ -28,6 +28,7 @@ const NOT_SEALED: Readonly<Record<string, string>> = {
   "setup_secrets.mac": "a digest under the pepper",
   "audit_entries.hash": "a digest of the entry",
   "audit_checkpoints.signature": "a signature, public by nature",
+  "audit_prunings.signature": "a signature, public by nature",
 };
 
 test("T-10.22 every column of bytes is sealed and known to the rotation, or says why it is not sealed", async () => {

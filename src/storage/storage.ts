@@ -7,6 +7,7 @@ import type { DataKeyChanges, VaultStore } from "../control/vault-ports.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import { createAccountStore } from "./account-store.ts";
 import { type AuditLogStore, createAuditLogStore } from "./audit/audit-log-store.ts";
+import { type AuditSinkStore, createAuditSinkStore } from "./audit/audit-sink-store.ts";
 import { type AuditNeeds, createAuditedChanges } from "./audit/audited-changes.ts";
 import { createClientKeyStore } from "./client-key-store.ts";
 import {
@@ -50,6 +51,7 @@ export type Storage = {
   readonly people: PeopleStores;
   readonly setupFile: SetupFile;
   readonly auditLog: AuditLogStore;
+  readonly auditSinks: AuditSinkStore;
   /** Changes and their audit rows, in one transaction each. */
   auditedChanges(needs: AuditNeeds): AuditedChanges;
   /** These two write on a thread of their own: the pool changes every second, and no disk may hold up the relay. */
@@ -113,6 +115,7 @@ async function open(paths: DataPaths): Promise<Storage> {
       people: createPeopleStores(writer),
       setupFile: createSetupFile(paths.directory),
       auditLog: createAuditLogStore(writer),
+      auditSinks: createAuditSinkStore(writer),
       auditedChanges: (needs) => createAuditedChanges(writer, needs),
       poolState: createPoolStore(state),
       homes: createHomeStore(state),

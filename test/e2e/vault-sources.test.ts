@@ -51,7 +51,7 @@ const NO_VAULT: KeyConfiguration["vault"] = {
   pkcs11PinFile: "none",
   pkcs11Key: "better-ccflare",
 };
-const NO_SECRETS: KeyConfiguration["secrets"] = { encryptionKey: null, passphrase: null };
+const NO_SECRETS: KeyConfiguration["secrets"] = { encryptionKey: null, passphrase: null, auditWebhook: null };
 
 type Kind = {
   readonly kind: MasterKeyKind;

@@ -19,7 +19,7 @@ const OWN_FILE: KeyConfiguration = {
     pkcs11PinFile: "none",
     pkcs11Key: "better-ccflare",
   },
-  secrets: { encryptionKey: null, passphrase: null },
+  secrets: { encryptionKey: null, passphrase: null, auditWebhook: null },
 };
 export const now = (): EpochMs => epochMs(Date.now());
 

@@ -127,7 +127,11 @@ function addRoutes(app: OpenAPIHono<AdminEnv>, needs: AdminAppNeeds): void {
   app.route("/", createLogRoutes(needs.logLevels));
   app.route(
     "/",
-    createReportRoutes({ ...needs, keyReach, diagnosis: { inspector, accounts, keys, vault: needs.vault } }),
+    createReportRoutes({
+      ...needs,
+      keyReach,
+      diagnosis: { inspector, accounts, keys, vault: needs.vault, audit: needs.audit },
+    }),
   );
   app.doc31("/api/openapi.json", { openapi: "3.1.0", info: { title: "better-ccflare admin API", version } });
 }

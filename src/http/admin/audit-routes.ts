@@ -4,9 +4,13 @@ import {
   auditExportSchema,
   auditListQuerySchema,
   auditListSchema,
+  auditPruneSchema,
+  auditSinkListSchema,
+  pruneOrderSchema,
 } from "../../contract/audit.ts";
-import type { AuditReader } from "../../control/audit-port.ts";
-import { REFUSALS } from "./refusal-answer.ts";
+import type { AuditReader, AuditSinkReport } from "../../control/audit-port.ts";
+import { type EpochMs, toRfc3339 } from "../../kernel/time.ts";
+import { REFUSALS, refusalAnswer } from "./refusal-answer.ts";
 import { refuseInvalid } from "./request-invalid.ts";
 
 const listRoute = createRoute({
@@ -31,6 +35,24 @@ const exportRoute = createRoute({
   },
 });
 
+const sinksRoute = createRoute({
+  method: "get",
+  path: "/api/audit/sinks",
+  summary: "Show where copies of the audit log go, and how far behind they are",
+  responses: { 200: { description: "Sinks", content: { "application/json": { schema: auditSinkListSchema } } } },
+});
+
+const pruneRoute = createRoute({
+  method: "post",
+  path: "/api/audit/prune",
+  summary: "Remove entries whose time is over, behind a signed mark",
+  request: { body: { required: true, content: { "application/json": { schema: pruneOrderSchema } } } },
+  responses: {
+    200: { description: "Removed", content: { "application/json": { schema: auditPruneSchema } } },
+    ...REFUSALS,
+  },
+});
+
 export function createAuditRoutes(audit: AuditReader): OpenAPIHono {
   const app = new OpenAPIHono({ defaultHook: refuseInvalid });
 
@@ -47,5 +69,20 @@ export function createAuditRoutes(audit: AuditReader): OpenAPIHono {
         : { after: page.end.seq, checkpoint: page.end.isAfterCheckpoint ? ("yes" as const) : ("no" as const) };
     return context.json({ lines: [...page.lines], next }, 200);
   });
+  app.openapi(sinksRoute, async (context) => {
+    const sinks = await audit.sinks();
+    const toWire = ({ behindSinceMs, ...sink }: AuditSinkReport) => ({ ...sink, behindSince: instant(behindSinceMs) });
+    return context.json(sinks.map(toWire), 200);
+  });
+  app.openapi(pruneRoute, async (context) => {
+    const pruned = await audit.prune(context.req.valid("json"));
+    if (!pruned.ok) return context.json(...refusalAnswer(pruned.error));
+    const { olderThanMs, ...report } = pruned.value;
+    return context.json({ ...report, olderThan: toRfc3339(olderThanMs) }, 200);
+  });
   return app;
+}
+
+function instant(atMs: EpochMs | null): string | null {
+  return atMs === null ? null : toRfc3339(atMs);
 }

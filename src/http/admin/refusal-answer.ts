@@ -25,6 +25,7 @@ const STATUS_OF = {
   priority_out_of_range: 400,
   redirect_uri_invalid: 400,
   request_not_found: 404,
+  retention_too_short: 400,
   scope_invalid: 400,
   strategy_fixed: 409,
   strategy_unknown: 400,

@@ -115,6 +115,8 @@ const REPORT_ROWS: readonly Row[] = [
   ["GET", "/api/doctor", "principal", ["config.read"], "none", NO_BODY, "session", "-", "none"],
   ["GET", "/api/audit", "principal", ["audit.read"], "none", NO_BODY, "session", "-", "none"],
   ["GET", "/api/audit/export", "principal", ["audit.export"], "none", NO_BODY, "session", "-", ["AUD001"]],
+  ["GET", "/api/audit/sinks", "principal", ["audit.verify"], "none", NO_BODY, "session", "-", "none"],
+  ["POST", "/api/audit/prune", "principal", ["audit.sinks"], "token", SMALL, "session", "step-up", ["AUD002"]],
   ["GET", "/api/openapi.json", "principal", ["self"], "none", NO_BODY, "session", "-", "none"],
 ];
 

@@ -1,7 +1,8 @@
 import type { AuditLine } from "../../audit/line.ts";
-import type { AuditPlace } from "../../control/audit-port.ts";
+import type { AuditPlace, AuditPruning } from "../../control/audit-port.ts";
 import { type EpochMs, epochMs } from "../../kernel/time.ts";
 import type { WriteHandle } from "../schema.ts";
+import { deletePruned, lastPruning } from "./audit-pruning-store.ts";
 
 /** `signingKey` is an envelope that only the keyring can open. */
 export type AuditLogRow = { readonly id: string; readonly generation: number; readonly signingKey: Uint8Array };
@@ -32,10 +33,19 @@ export type AuditLogStore = {
   /** Null when there is none. */
   lastEntry(): Promise<AuditEntryRow | null>;
   lastCheckpoint(): Promise<AuditCheckpointRow | null>;
+  /** The newest made before `beforeMs` that covers no entry after `maxSeq`; null when there is none. */
+  checkpointBefore(beforeMs: EpochMs, maxSeq: number): Promise<AuditCheckpointRow | null>;
   addCheckpoint(row: AuditCheckpointRow): Promise<void>;
   /** Newest first, `limit` 1..1000. */
   newest(limit: number): Promise<readonly AuditEntryRow[]>;
-  /** Entries with each checkpoint right behind the entry that it covers; about `limit` lines, 1..1000. */
+  /** What was removed for good; null when nothing. */
+  pruning(): Promise<AuditPruning | null>;
+  /** Deletes up to `limit` entries that stand before the mark, with their checkpoints; how many. */
+  deletePruned(limit: number): Promise<number>;
+  /**
+   * Entries with each checkpoint right behind the entry that it covers; about `limit` lines, 1..1000. Before the place
+   * where the log begins there is the mark of what was pruned, and nothing else.
+   */
   linesAfter(place: AuditPlace, limit: number): Promise<readonly PlacedLine[]>;
 };
 
@@ -61,13 +71,25 @@ export function createAuditLogStore(db: WriteHandle): AuditLogStore {
     async lastCheckpoint() {
       return timed((await checkpoints().orderBy("seq", "desc").limit(1).executeTakeFirst()) ?? null);
     },
+    async checkpointBefore(beforeMs, maxSeq) {
+      const before = checkpoints().where("at_ms", "<", beforeMs).where("seq", "<=", maxSeq);
+      return timed((await before.orderBy("seq", "desc").limit(1).executeTakeFirst()) ?? null);
+    },
+    pruning: () => lastPruning(db),
+    async deletePruned(limit) {
+      const mark = await lastPruning(db);
+      return mark === null ? 0 : deletePruned(db, mark.seq, limit);
+    },
     async addCheckpoint({ seq, atMs, statement, signature }) {
       await db.insertInto("audit_checkpoints").values({ seq, at_ms: atMs, statement, signature }).execute();
     },
     async newest(limit) {
       return (await entries().orderBy("seq", "desc").limit(limit).execute()).map(timedRow);
     },
-    async linesAfter(place, limit) {
+    async linesAfter(asked, limit) {
+      const mark = await lastPruning(db);
+      const isBefore = mark !== null && asked.seq < mark.seq;
+      const place = isBefore ? { seq: mark.seq, isAfterCheckpoint: true } : asked;
       const found = await entries().where("seq", ">", place.seq).orderBy("seq").limit(limit).execute();
       const lastSeq = found.at(-1)?.seq ?? place.seq;
       const signed = await checkpoints()
@@ -76,9 +98,14 @@ export function createAuditLogStore(db: WriteHandle): AuditLogStore {
         .orderBy("seq")
         .limit(limit)
         .execute();
-      return inOrder(found.map(timedRow), signed.map(timedRow));
+      const lines = inOrder(found.map(timedRow), signed.map(timedRow));
+      return isBefore ? [markLine(mark), ...lines] : lines;
     },
   };
+}
+
+function markLine({ seq, statement, signature, atMs }: AuditPruning): PlacedLine {
+  return { line: { type: "pruned", statement, signature }, place: { seq, isAfterCheckpoint: true }, atMs };
 }
 
 function inOrder(entries: readonly AuditEntryRow[], checkpoints: readonly AuditCheckpointRow[]): PlacedLine[] {
