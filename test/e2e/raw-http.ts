@@ -32,8 +32,10 @@ export interface RawClient {
 
 const PATIENCE_MS = 15_000;
 
-export async function connectRaw(port: number): Promise<RawClient> {
-  const socket = connect({ port, host: "127.0.0.1", noDelay: true });
+/** `from`: another address of this machine to come from, e.g. 127.3.4.5. */
+export async function connectRaw(port: number, from?: string): Promise<RawClient> {
+  const localAddress = from === undefined ? {} : { localAddress: from };
+  const socket = connect({ port, host: "127.0.0.1", noDelay: true, ...localAddress });
   const reader = createReader();
   let ended: "fin" | "reset" | null = null;
   let wake: (() => void) | null = null;

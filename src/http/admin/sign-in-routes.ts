@@ -10,8 +10,8 @@ import {
   stepUpSchema,
 } from "../../contract/sign-in.ts";
 import type { OpenedSession, People } from "../../control/people.ts";
-import type { Refusal } from "../../control/refusal.ts";
-import type { Result } from "../../kernel/result.ts";
+import { type Refusal, refusal } from "../../control/refusal.ts";
+import { err, type Result } from "../../kernel/result.ts";
 import { deviceCookie, endedCookie, preSessionCookie, sessionCookie } from "./cookies.ts";
 import { REFUSALS, refusalAnswer } from "./refusal-answer.ts";
 import { refuseInvalid } from "./request-invalid.ts";
@@ -71,6 +71,12 @@ const logoutRoute = createRoute({
   responses: { ...DONE, ...REFUSALS },
 });
 
+const SECRET_REFUSED = refusal(
+  "setup_refused",
+  "Cannot set the gateway up: the setup secret is unknown, used or older than 30 minutes",
+  "secret",
+);
+
 export type SignInNeeds = Pick<People, "signIn" | "sessions" | "setup">;
 
 export function createSignInRoutes({ signIn, sessions, setup }: SignInNeeds): OpenAPIHono<AdminEnv> {
@@ -78,7 +84,9 @@ export function createSignInRoutes({ signIn, sessions, setup }: SignInNeeds): Op
 
   app.openapi(setUpRoute, async (context) => {
     const { secret, ...owner } = context.req.valid("json");
-    return opened(context, await setup.complete(secret, owner, context.env.visitor.ip));
+    const done = await setup.complete(secret, owner, context.env.visitor.ip);
+    // A secret that was used and one that never was are the same to whoever holds it.
+    return opened(context, done.ok || done.error.code !== "setup_done" ? done : err(SECRET_REFUSED));
   });
   app.openapi(loginRoute, async (context) => {
     const { cookies, ip, isSecure } = context.env.visitor;
