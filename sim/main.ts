@@ -4,9 +4,11 @@ import { applyScript, parseScript } from "./script.ts";
 import { startSimulator } from "./simulator.ts";
 
 const USAGE = `Usage: bun sim/main.ts [--port 9999] [--host 127.0.0.1] [--script file.json] [--counts]
+                       [--tls-cert file.pem --tls-key file.pem]
 
   --script  accounts and their answers, see sim/README.md; without it every default account answers everything
   --counts  keep no requests (benchmark)
+  --tls-*   speak TLS with this certificate
 `;
 const DEFAULT_CREDENTIALS = ["sim-key-1", "sim-key-2"];
 
@@ -17,6 +19,8 @@ async function main(): Promise<void> {
       host: { type: "string", default: "127.0.0.1" },
       script: { type: "string" },
       counts: { type: "boolean", default: false },
+      "tls-cert": { type: "string" },
+      "tls-key": { type: "string" },
       help: { type: "boolean", default: false },
     },
   });
@@ -25,7 +29,11 @@ async function main(): Promise<void> {
     return;
   }
   const script = values.script === undefined ? defaultScript() : readScript(values.script);
+  const { "tls-cert": cert, "tls-key": key } = values;
+  if ((cert === undefined) !== (key === undefined)) throw new Error("Cannot speak TLS: give --tls-cert and --tls-key");
+  const tls = cert === undefined || key === undefined ? {} : { tls: { cert: read(cert), key: read(key) } };
   const simulator = await startSimulator({
+    ...tls,
     port: Number(values.port),
     hostname: values.host,
     recording: values.counts ? "counts" : "records",
@@ -33,6 +41,10 @@ async function main(): Promise<void> {
   applyScript(simulator, script);
   process.stdout.write(`Simulated Claude API on ${simulator.url}\n`);
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void simulator.stop());
+}
+
+function read(path: string): string {
+  return readFileSync(path, "utf8");
 }
 
 function defaultScript() {

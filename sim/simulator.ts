@@ -17,6 +17,8 @@ export type SimulatorOptions = StateOptions & {
   readonly port?: number;
   /** Default 127.0.0.1. */
   readonly hostname?: string;
+  /** PEM. Default: plain HTTP. */
+  readonly tls?: { readonly cert: string; readonly key: string };
 };
 
 /** Since the start, over all accounts, in either recording mode. */
@@ -32,7 +34,7 @@ export type SimulatorCounters = {
 
 export interface Simulator {
   readonly port: number;
-  /** http://127.0.0.1:port */
+  /** http://127.0.0.1:port, https with TLS. */
   readonly url: string;
   /**
    * Declares an account by the credential that a client sends (x-api-key value or bearer token). Unknown credentials
@@ -69,11 +71,12 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     hostname: options.hostname ?? "127.0.0.1",
     port: options.port ?? 0,
     data: { connection: null },
+    ...(options.tls === undefined ? {} : { tls: options.tls }),
     socket: socketHandlers(state, host, connections),
   });
   return {
     port: listener.port,
-    url: `http://${options.hostname ?? "127.0.0.1"}:${listener.port}`,
+    url: `${options.tls === undefined ? "http" : "https"}://${options.hostname ?? "127.0.0.1"}:${listener.port}`,
     account: (credential, accountOptions = {}) => declareAccount(state, credential, accountOptions),
     requests: state.log.requests,
     get openConnections() {

@@ -98,7 +98,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     const decoder = new TextDecoder();
     for await (const chunk of stream) {
       text += decoder.decode(chunk, { stream: true });
-      const found = /listens on (http:\/\/\S+)/.exec(text);
+      const found = /listens on (https?:\/\/\S+)/.exec(text);
       if (found?.[1] !== undefined) listening.resolve(found[1]);
     }
   };
