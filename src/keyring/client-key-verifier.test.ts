@@ -58,7 +58,7 @@ test("refuses a key whose public id is known and whose secret is not", async () 
   expect(verifier.verify(text)).toBeNull();
 });
 
-test("a stolen HMAC in another row opens neither that row nor closes its own", async () => {
+test("T-2.05 a stolen HMAC in another row opens neither that row nor closes its own", async () => {
   const { verifier, create } = await setUp();
   const owner = create("owner");
   const thief = create("thief");
@@ -67,7 +67,7 @@ test("a stolen HMAC in another row opens neither that row nor closes its own", a
   expect(verifier.verify(thief.text)).toBeNull();
 });
 
-test("refuses keys of a database that was copied under another pepper", async () => {
+test("T-2.04 refuses keys of a database that was copied under another pepper", async () => {
   const one = await setUp();
   const other = await setUp();
   const { record, text } = one.create("laptop");
@@ -84,7 +84,7 @@ test("a revoked or removed key is refused at once", async () => {
   expect([verifier.verify(one.text), verifier.verify(two.text)]).toEqual([null, null]);
 });
 
-test("an expired key stays expired when the clock goes back", async () => {
+test("T-2.08 an expired key stays expired when the clock goes back", async () => {
   const { clock, verifier, create } = await setUp();
   const { text } = create("laptop", { expiresAtMs: at(2_000) });
   clock.nowMs = at(1_999);

@@ -30,7 +30,7 @@ test("reads back every key that it composed", () => {
   );
 });
 
-test("refuses a key in which any one character was changed to any other", () => {
+test("T-2.02 refuses a key in which any one character was changed to any other", () => {
   const key = composeClientKey("sk", randomBytes());
   for (let at = 0; at < key.length; at += 1) {
     for (const other of `${BASE62}_- é`) {
@@ -44,7 +44,7 @@ test("refuses a key whose type was changed", () => {
   expect(parseClientKey(composeClientKey("sk", randomBytes()).replace("_sk_", "_ad_"))).toEqual(err("checksum"));
 });
 
-test("refuses a checksum above 2^32 that has the same value modulo 2^32", () => {
+test("T-2.02 refuses a checksum above 2^32 that has the same value modulo 2^32", () => {
   const key = composeClientKey("sk", randomBytes());
   const value = [...key.slice(61)].reduce((sum, character) => sum * 62 + BASE62.indexOf(character), 0) + 2 ** 32;
   let spelled = "";
@@ -63,7 +63,9 @@ test.each<{ text: string; name: string }>([
   { text: "x".repeat(1_048_576), name: "a mebibyte" },
   { text: `bccf_sk_${"a".repeat(58)}\0`, name: "a NUL" },
   { text: `bccf_sk_${"а".repeat(59)}`, name: "Cyrillic look-alikes" },
-])("refuses $name by its form", ({ text }) => {
+  { text: `ｂccf_sk_${"a".repeat(59)}`, name: "a full-width letter" },
+  { text: `BCCF_SK_${"a".repeat(59)}`, name: "capitals" },
+])("T-2.18 refuses $name by its form", ({ text }) => {
   expect(parseClientKey(text)).toEqual(err("format"));
 });
 
@@ -71,12 +73,13 @@ test("never throws, whatever the text is", () => {
   fc.assert(fc.property(fc.string({ unit: "binary" }), (text) => !parseClientKey(text).ok));
 });
 
-test("draws every character of the id and the secret equally often", () => {
+test("T-2.01 of 10,000 keys all are well-formed, none is there twice, and every character is equally likely", () => {
   const counts = new Map<string, number>();
   const keys = new Set<string>();
   for (let round = 0; round < 10_000; round += 1) {
     const key = composeClientKey("sk", randomBytes());
     keys.add(key);
+    expect(clientKeyPattern.test(key) && parseClientKey(key).ok).toBe(true);
     for (const character of key.slice(8, 61)) counts.set(character, (counts.get(character) ?? 0) + 1);
   }
   const expected = (10_000 * 53) / 62;
