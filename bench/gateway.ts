@@ -15,6 +15,8 @@ export type Gateway = {
   /** A client key of this gateway, good for this run alone. */
   readonly key: string;
   readonly dataDir: string;
+  /** From the last start of its process until /healthz answered. */
+  readonly startMs: number;
 };
 
 export type GatewayOptions = {
@@ -32,7 +34,7 @@ export function whyNoGateway(): string | null {
 
 export async function startGateway(yard: Yard, options: GatewayOptions): Promise<Gateway> {
   const place = { dataDir: yard.folder("gateway"), port: freePort(), bunFlags: options.bunFlags ?? [] };
-  const process = await launch(yard, place);
+  const first = await launch(yard, place);
   const env = environment(place);
   const baseUrl = `http://127.0.0.1:${options.upstreamPort}`;
   const account = [
@@ -48,16 +50,17 @@ export async function startGateway(yard: Yard, options: GatewayOptions): Promise
   ];
   await runCli(yard, { env, argv: account, stdin: CREDENTIAL });
   const created = await runCli(yard, { env, argv: ["key", "create", "bench", "--json"], stdin: "" });
-  const gateway = { process, port: place.port, key: textField(created, "key"), dataDir: place.dataDir };
+  const gateway = { ...first, port: place.port, key: textField(created, "key"), dataDir: place.dataDir };
   if (options.fill === undefined) return gateway;
-  await process.stop();
+  await first.process.stop();
   options.fill(place.dataDir);
-  return { ...gateway, process: await launch(yard, place) };
+  return { ...gateway, ...(await launch(yard, place)) };
 }
 
 type Place = { readonly dataDir: string; readonly port: number; readonly bunFlags: readonly string[] };
 
-async function launch(yard: Yard, place: Place): Promise<Spawned> {
+async function launch(yard: Yard, place: Place): Promise<Pick<Gateway, "process" | "startMs">> {
+  const startedAtMs = performance.now();
   const argv = [Bun.argv[0] ?? "bun", ...place.bunFlags, MAIN, "start"];
   const process = yard.spawn({ name: "gateway", argv, core: SYSTEM_CORE, env: environment(place) });
   try {
@@ -65,7 +68,7 @@ async function launch(yard: Yard, place: Place): Promise<Spawned> {
   } catch (cause) {
     throw new Error(`Cannot start the gateway\n${process.errors()}`, { cause });
   }
-  return process;
+  return { process, startMs: performance.now() - startedAtMs };
 }
 
 /** One call of the admin API through the gateway's own socket. @throws Error for a refusal */

@@ -1,4 +1,4 @@
-export const SCENARIO_NAMES = ["plain", "latency", "sse", "held", "slow", "flat", "selection"] as const;
+export const SCENARIO_NAMES = ["plain", "latency", "sse", "held", "slow", "flat", "selection", "keys"] as const;
 export type ScenarioName = (typeof SCENARIO_NAMES)[number];
 
 export type BenchOptions = {

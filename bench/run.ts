@@ -8,6 +8,7 @@ import type { Row } from "./row.ts";
 import { printTable, row, verdictOf } from "./row.ts";
 import { flatScenario } from "./scenario-flat.ts";
 import { heldScenario } from "./scenario-held.ts";
+import { keysScenario } from "./scenario-keys.ts";
 import { latencyScenario } from "./scenario-latency.ts";
 import { plainScenario } from "./scenario-plain.ts";
 import { selectionScenario } from "./scenario-selection.ts";
@@ -23,6 +24,7 @@ const SCENARIOS: Readonly<Record<ScenarioName, (bench: Bench) => Promise<readonl
   slow: slowScenario,
   flat: flatScenario,
   selection: selectionScenario,
+  keys: keysScenario,
 };
 
 async function run(options: BenchOptions): Promise<readonly Row[]> {
