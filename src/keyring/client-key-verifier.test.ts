@@ -125,3 +125,24 @@ test("a key outlives the rotation of the pepper, and counts under the pepper tha
   verifier.set({ ...record, pepperVersion: keyring.macs("apikey-pepper")[0].version });
   expect(verifier.verify(text)).toBeNull();
 });
+
+test("T-2.05 copies of one HMAC in many rows leave its owner alone, in whatever order they come and go", async () => {
+  const { verifier, create } = await setUp();
+  const owner = create("owner");
+  const thieves = ["one", "two", "three"].map((name) => create(name).record);
+  for (const order of [
+    [0, 1, 2],
+    [2, 1, 0],
+    [1, 0, 2],
+  ]) {
+    for (const at of order) verifier.set({ ...(thieves[at] ?? owner.record), hmac: owner.record.hmac });
+    verifier.set(owner.record);
+    expect(verifier.verify(owner.text)?.keyName).toBe("owner");
+    for (const at of order) {
+      verifier.remove(thieves[at]?.id ?? owner.record.id);
+      expect(verifier.verify(owner.text)?.keyName).toBe("owner");
+    }
+    verifier.remove(owner.record.id);
+    expect(verifier.verify(owner.text)).toBeNull();
+  }
+});
