@@ -6,19 +6,20 @@ import type { ClientKeysTable, WriteHandle } from "./schema.ts";
 import { isUniqueViolation } from "./sqlite/sqlite-error.ts";
 
 const MAX_CLIENT_KEYS = 200_000;
+const PAGE_ROWS = 2_000;
 
 /** When a key was last used is written by the ledger's ingestion, off the event loop (ledger/ingest-rows.ts). */
 export function createClientKeyStore(db: WriteHandle): ClientKeyStore {
   return {
     async list() {
-      const rows = await db
-        .selectFrom("client_keys")
-        .selectAll()
-        .orderBy("created_at_ms", "desc")
-        .orderBy("id")
-        .limit(MAX_CLIENT_KEYS)
-        .execute();
-      return rows.map(fromRow);
+      // In pages: 100,000 rows at once leave 40 MiB of garbage behind.
+      const records: ClientKeyRecord[] = [];
+      for (let isMore = true; isMore && records.length < MAX_CLIENT_KEYS; ) {
+        const page = await pageAfter(db, records.at(-1)?.id ?? "");
+        for (const row of page) records.push(fromRow(row));
+        isMore = page.length === PAGE_ROWS;
+      }
+      return records.sort(inOrder);
     },
 
     async insert(record) {
@@ -41,6 +42,15 @@ export function createClientKeyStore(db: WriteHandle): ClientKeyStore {
       return numUpdatedRows > 0n;
     },
   };
+}
+
+function pageAfter(db: WriteHandle, id: string): Promise<readonly ClientKeysTable[]> {
+  return db.selectFrom("client_keys").selectAll().where("id", ">", id).orderBy("id").limit(PAGE_ROWS).execute();
+}
+
+/** Newest first, and by id among those of one instant. */
+function inOrder(one: ClientKeyRecord, other: ClientKeyRecord): number {
+  return other.createdAtMs - one.createdAtMs || (one.id < other.id ? -1 : 1);
 }
 
 function toRow(record: ClientKeyRecord): ClientKeysTable {
