@@ -25,7 +25,9 @@ function secretlintRule(): Rule {
 }
 
 function random(length: number, alphabet = ALPHABET): string {
-  return Array.from(crypto.getRandomValues(new Uint32Array(length)), (value) => alphabet[value % alphabet.length]).join("");
+  return Array.from(crypto.getRandomValues(new Uint32Array(length)), (value) => alphabet[value % alphabet.length]).join(
+    "",
+  );
 }
 
 /** What stands in repositories: ids, digests, other products' keys, and almost ours. */
