@@ -58,7 +58,10 @@ export function createAuditRoutes(audit: AuditReader): OpenAPIHono {
 
   app.openapi(listRoute, async (context) => {
     const entries = await audit.newest(context.req.valid("query").limit);
-    return context.json([...entries], 200);
+    return context.json(
+      entries.map(({ seq, entry }) => ({ seq, entry })),
+      200,
+    );
   });
   app.openapi(exportRoute, async (context) => {
     const { after, checkpoint } = context.req.valid("query");
