@@ -38,6 +38,7 @@ export function addUserCommands(program: Command, io: CliIo, client: AdminClient
   addSwitch(user, { io, client, name: "disable", description: "Let a user in no more; their sessions and keys stop" });
   addSwitch(user, { io, client, name: "enable", description: "Let a user in again" });
   addSwitch(user, { io, client, name: "reset-mfa", description: "Forget a user's second factor and recovery codes" });
+  addSwitch(user, { io, client, name: "end-sessions", description: "Sign a user out everywhere" });
   user
     .command("remove")
     .description("Remove a user")

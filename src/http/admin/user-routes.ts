@@ -67,6 +67,8 @@ const disableRoute = change("disable", "Let a user in no more; sessions, tokens 
 const enableRoute = change("enable", "Let a user in again");
 const resetMfaRoute = change("reset-mfa", "Forget a user's second factor and recovery codes");
 
+const endSessionsRoute = change("end-sessions", "Sign a user out everywhere, and change nothing else");
+
 const removeRoute = createRoute({
   method: "delete",
   path: "/api/users/{user}",
@@ -117,6 +119,9 @@ export function createUserRoutes({ users, setup }: Pick<People, "users" | "setup
   );
   app.openapi(resetMfaRoute, async (context) =>
     answer(context, await users.resetMfa(principalOf(context.env.visitor), context.req.valid("param").user)),
+  );
+  app.openapi(endSessionsRoute, async (context) =>
+    answer(context, await users.endSessions(principalOf(context.env.visitor), context.req.valid("param").user)),
   );
   app.openapi(removeRoute, async (context) => {
     const removed = await users.remove(principalOf(context.env.visitor), context.req.valid("param").user);

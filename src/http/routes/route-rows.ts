@@ -65,6 +65,7 @@ const USER_ROWS: readonly Row[] = [
   ["POST", "/api/users/{user}/enable", "principal", ["users.write"], "token", SMALL, "session", "step-up", ["USR004"]],
   ["POST", "/api/users/{user}/password", "principal", ["users.write"], "token", SMALL, "session", "step-up", ["USR006"]],
   ["POST", "/api/users/{user}/reset-mfa", "principal", ["users.write"], "token", SMALL, "session", "step-up", ["USR007"]],
+  ["POST", "/api/users/{user}/end-sessions", "principal", ["users.write"], "token", SMALL, "session", "step-up", ["AUT005"]],
   ["DELETE", "/api/users/{user}", "principal", ["users.write"], "token", NO_BODY, "session", "step-up", ["USR008"]],
   ["POST", "/api/setup", "principal", ["roles.assign"], "token", SMALL, "session", "step-up", ["SET001"]],
   ["GET", "/api/tokens", "principal", ["self"], "none", NO_BODY, "session", "-", "none"],
