@@ -10,7 +10,8 @@ import { createUpstream } from "./upstream/upstream.ts";
 export type AuditRemotes = { readonly remotes: readonly AuditRemote[]; stop(): Promise<void> };
 
 /** The places elsewhere that the configuration names. @throws Error with a sentence for the operator */
-export function openAuditRemotes({ audit, upstream: { allowPrivate } }: Config, secrets: Secrets): AuditRemotes {
+export function openAuditRemotes({ audit, upstream: place }: Config, secrets: Secrets): AuditRemotes {
+  const addresses = { allowPrivate: place.allowPrivate, privateNetworks: place.allowPrivateNetworks };
   const remotes: AuditRemote[] = [];
   if (audit.syslog !== NO_SINK) {
     const target = parseSyslogTarget(audit.syslog);
@@ -18,10 +19,10 @@ export function openAuditRemotes({ audit, upstream: { allowPrivate } }: Config, 
     remotes.push(createSyslog({ target, hostname: hostname(), processId: process.pid }));
   }
   if (audit.webhookUrl === NO_SINK || secrets.auditWebhook === null) return { remotes, stop: async () => undefined };
-  const url = parseEndpointUrl(audit.webhookUrl, { allowPrivate });
+  const url = parseEndpointUrl(audit.webhookUrl, addresses);
   if (!url.ok) throw new Error(`Cannot use audit.webhookUrl. ${url.error}`);
   // A client of its own: its sockets and its stop have nothing to do with requests.
-  const upstream = createUpstream({ allowPrivate });
+  const upstream = createUpstream(addresses);
   remotes.push(createAuditWebhook({ upstream, url: url.value, secret: secrets.auditWebhook, nowMs: Date.now }));
   return { remotes, stop: () => upstream.stop() };
 }

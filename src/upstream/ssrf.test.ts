@@ -3,6 +3,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseIpNetwork } from "../domain/access/ip-address.ts";
 import { Secret } from "../kernel/secret.ts";
+import { epochMs } from "../kernel/time.ts";
+import { createAuditWebhook } from "./audit-webhook.ts";
 import { parseBaseUrl } from "./base-url.ts";
 import { parseEndpointUrl } from "./endpoint-url.ts";
 import { createModelProbe } from "./model-probe.ts";
@@ -170,6 +172,16 @@ describe("T-15.05 every way out", () => {
     await upstream.stop();
   });
 
+  test("T-15.05 the audit log's webhook is refused a private target like any request", async () => {
+    using server = startServer({});
+    const upstream = createUpstream({ ...CLOSED, resolve: async () => ["127.0.0.1"] });
+    for (const url of [`https://127.0.0.1:${server.port}/in`, "https://hook.example/in"]) {
+      expect(await webhookTo(upstream, url).send([LINE])).toMatchObject({ ok: false });
+    }
+    expect(server.peers).toEqual([]);
+    await upstream.stop();
+  });
+
   test("T-15.05 nothing dials but the one client, and the CLI to the gateway's own socket", () => {
     const root = join(import.meta.dir, "..");
     const dialling =
@@ -182,6 +194,7 @@ describe("T-15.05 every way out", () => {
       "cli/redirect-listener.ts", // listens for the browser of a login
       "http/tls/tls-terms.ts", // makes a context, dials nothing
       "upstream/dialer.ts",
+      "upstream/syslog.ts", // a collector inside is what it is for; its place stands in the configuration file alone
     ];
     expect(found.filter((path) => !known.includes(path) && !path.startsWith("http/admin/"))).toEqual([]);
   });
@@ -264,6 +277,23 @@ test("T-15.08 a refusal is the same for an open port and a closed one, in words 
   expect(server.peers).toEqual([]);
   await upstream.stop();
 });
+
+test("T-15.10 what a webhook's target answers is not shown, only its status", async () => {
+  using server = startServer({
+    onRequest: (peer) =>
+      peer.write("HTTP/1.1 403 inner-words\r\nX-Inner: inner-words\r\nContent-Length: 11\r\n\r\ninner-words"),
+  });
+  const upstream = createUpstream({ allowPrivate: true });
+  const sent = await webhookTo(upstream, `${server.url}/in`).send([LINE]);
+  expect(sent).toEqual({ ok: false, error: "it answered with status 403" });
+  await upstream.stop();
+});
+
+const LINE = { seq: 1, text: "{}", atMs: epochMs(0) };
+
+function webhookTo(upstream: ReturnType<typeof createUpstream>, url: string) {
+  return createAuditWebhook({ upstream, url, secret: new Secret("test", "0123456789abcdef"), nowMs: () => 0 });
+}
 
 function codeOf(source: string): string {
   return source.replace(/\/\*[\s\S]*?\*\//g, "").replace(/^\s*\/\/.*$/gm, "");
