@@ -1,8 +1,11 @@
 import type { Socket, TLSOptions } from "bun";
+import { createCertificateAuthority } from "../../../sim/certificate-authority.ts";
 import type { Answer, Call } from "../../gateway/call.ts";
 import type { BodySink, Clock, PushBody, UpstreamFailure } from "../../gateway/ports.ts";
 import { epochMs } from "../../kernel/time.ts";
 import { type DataListener, type DataListenerOptions, listenData } from "../data-listener.ts";
+import { openTls } from "../tls/tls-keeper.ts";
+import type { TlsDoor } from "./handshakes.ts";
 
 // What the socket tests of this room share; it holds no test of its own.
 
@@ -28,6 +31,27 @@ export function manualClock(): ManualClock {
   };
 }
 
+/** Set by test/long/listener-tls.long.ts: every test of this room then runs over TLS. */
+export const IS_OVER_TLS = process.env["BCCF_LISTENER_TESTS_OVER_TLS"] === "1";
+const overTls = IS_OVER_TLS ? openTestDoor() : null;
+
+function openTestDoor() {
+  const authority = createCertificateAuthority();
+  const { certFile, keyFile } = authority.issue("localhost", { names: "DNS:localhost" });
+  const opened = openTls({
+    paths: { certFile, keyFile, clientCaFile: null, crlFile: null },
+    minVersion: "1.2",
+    clock: { ...manualClock(), now: () => epochMs(Date.now()) },
+    onSwapped: () => undefined,
+    onRefused: () => undefined,
+  });
+  authority[Symbol.dispose]();
+  if (!opened.ok) throw new Error(`Cannot start: ${opened.error.fact}`);
+  const { terms } = opened.value;
+  const door: TlsDoor = { terms: () => terms, clientNames: [], onRefusedClient: () => undefined };
+  return { door, client: { ca: authority.root, serverName: "localhost" } };
+}
+
 export type Serve = (call: Call) => Promise<Answer | null>;
 
 export type Started = Disposable & {
@@ -49,6 +73,7 @@ export function start(serve: Serve, changes: Partial<DataListenerOptions> = {}):
     pages: new Map(),
     allowedHosts: ["a", "b"],
     onError: (cause) => errors.push(cause),
+    tls: overTls?.door ?? null,
     ...changes,
     serve(call) {
       calls.push(call);
@@ -88,7 +113,7 @@ export type RawClient = Disposable & {
 };
 
 /** `tls`: what the client trusts, and shows. */
-export async function connect(port: number, tls?: TLSOptions): Promise<RawClient> {
+export async function connect(port: number, tls: TLSOptions | undefined = overTls?.client): Promise<RawClient> {
   let queue = Buffer.alloc(0);
   const waiting = new Set<() => void>();
   const wake = () => {
