@@ -104,6 +104,18 @@ test("replaceAll forgets what is not in the list", async () => {
   expect(verifier.verify(dropped.text)).toBeNull();
 });
 
+test("T-2.15 10,000 right and 10,000 wrong keys are checked in a second: no slow hash is behind any of them", async () => {
+  const { verifier, create } = await setUp();
+  const { text } = create("laptop");
+  const wrong = composeClientKey("sk", crypto.getRandomValues(new Uint8Array(96)));
+  const startMs = performance.now();
+  for (let round = 0; round < 10_000; round += 1) {
+    verifier.verify(text);
+    verifier.verify(wrong);
+  }
+  expect(performance.now() - startMs).toBeLessThan(1000);
+});
+
 test("ignores a damaged record", async () => {
   const { verifier, create } = await setUp();
   const { record, text } = create("laptop");

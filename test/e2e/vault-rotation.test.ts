@@ -104,6 +104,20 @@ test("a new pepper is for new client keys; those of the old one are accepted as 
   await world.close();
 });
 
+test("the pepper of passwords is never destroyed: whoever does not log in keeps the old one", async () => {
+  const world = await openVaultWorld(freshDirectory());
+  const { status, rotateDataKeys } = world.vault;
+  const peppers = async () =>
+    (await status()).dataKeys.filter(({ purpose }) => purpose === "login-pepper" || purpose === "session-mac");
+  const [before] = (await peppers()).filter(({ purpose }) => purpose === "login-pepper");
+  await rotateDataKeys(["login-pepper", "session-mac"]);
+  await settled(world);
+  const after = await peppers();
+  expect(after.filter(({ purpose }) => purpose === "login-pepper").map(({ id }) => id)).toContain(before?.id ?? 0);
+  expect(after.map(({ purpose }) => purpose)).toEqual(["login-pepper", "login-pepper", "session-mac"]);
+  await world.close();
+});
+
 test("T-11.01 after the master key was rotated the old one no longer starts", async () => {
   const dataDir = freshDirectory();
   const world = await openVaultWorld(dataDir);
