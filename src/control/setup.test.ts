@@ -1,5 +1,5 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { readFileSync, statSync } from "node:fs";
+import { readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { codeOfRefusal, createPeopleWorld, must, PASSWORD, SOCKET } from "./people-world.test.ts";
 
@@ -96,4 +96,15 @@ test("who guesses setup secrets is held up by its address", async () => {
   for (let attempt = 0; attempt < 20; attempt += 1) await world.setup.complete(`guess${attempt}`, OWNER, "192.0.2.66");
   expect(codeOfRefusal(await world.setup.complete(secret, OWNER, "192.0.2.66"))).toBe("attempts_exhausted");
   expect(codeOfRefusal(await world.setup.complete(secret, OWNER, "192.0.2.1"))).toBe("ok");
+});
+
+test("a link in place of the file is not followed, neither for reading nor for writing", async () => {
+  const world = await createPeopleWorld();
+  const target = join(world.dataDir, "elsewhere");
+  writeFileSync(target, "kept\n");
+  symlinkSync(target, join(world.dataDir, "setup-secret"));
+  expect(world.storage.setupFile.read()).toBeNull();
+  const secret = (await world.setup.mint())?.disclose() ?? "";
+  expect(readFileSync(target, "utf8")).toBe("kept\n");
+  expect(world.storage.setupFile.read()).toBe(secret);
 });
