@@ -15,8 +15,10 @@ import type { ConfigFlags } from "./config/setting.ts";
 import { ROUTES } from "./http/routes/route-rows.ts";
 import { importOld } from "./import-old.ts";
 import { err } from "./kernel/result.ts";
+import { tlsFilesProblem } from "./open-tls.ts";
 import { simulate } from "./simulate.ts";
 import { start } from "./start.ts";
+import { systemClock } from "./system-clock.ts";
 import { VERSION } from "./version.ts";
 
 /** One command line, to its exit code. */
@@ -62,6 +64,8 @@ function checkConfig(flags: ConfigFlags, env: Environment) {
     return { isOk: false, text: renderProblems(loaded.error), data: { problems: loaded.error } };
   }
   const { config, secrets, warnings }: LoadedConfig = loaded.value;
+  const tlsProblem = tlsFilesProblem(config, systemClock);
+  if (tlsProblem !== null) return { isOk: false, text: tlsProblem, data: { problems: [tlsProblem] } };
   const description = describeConfig(config, secrets);
   const text = [renderDescription(description), ...warnings.map((warning) => `warning: ${warning}`)].join("\n");
   return { isOk: true, text, data: { ...description, warnings } };

@@ -25,6 +25,9 @@ export type RunningTls = {
 };
 
 const REFUSALS_MS = durationMs(60_000);
+const DAY_MS = 86_400_000;
+/** Renewals begin a month before; what is left now was forgotten. */
+const EXPIRY_WARNING_MS = 14 * DAY_MS;
 
 /** @throws Error with a sentence for the operator when a file cannot be used. */
 export function openTlsDoor({ config, log, clock, changes }: TlsNeeds): RunningTls {
@@ -60,6 +63,15 @@ export function openTlsDoor({ config, log, clock, changes }: TlsNeeds): RunningT
   const keeper = opened.value;
   const refusals = new Map<string, number>();
   let endTicks: (() => void) | null = null;
+  let toldAtMs = Number.NEGATIVE_INFINITY;
+  const warnOfExpiry = () => {
+    const { validUntil: until } = keeper.terms;
+    const leftMs = Date.parse(until) - clock.now();
+    if (leftMs > EXPIRY_WARNING_MS || clock.now() - toldAtMs < DAY_MS) return;
+    toldAtMs = clock.now();
+    const text = leftMs > 0 ? "The certificate expires soon" : "The certificate expired: no client trusts it";
+    log.warn(text, { file: paths.certFile, until });
+  };
   const noteRefusals = () => {
     for (const [reason, count] of refusals) {
       log.warn("Client certificates were refused", { reason, count });
@@ -76,9 +88,13 @@ export function openTlsDoor({ config, log, clock, changes }: TlsNeeds): RunningT
     },
     start() {
       noteAuthorities();
-      endTicks = clock.every(REFUSALS_MS, noteRefusals);
+      endTicks = clock.every(REFUSALS_MS, () => {
+        noteRefusals();
+        warnOfExpiry();
+      });
       const { validUntil: until } = keeper.terms;
       log.info("The certificate is in use", { file: paths.certFile, until });
+      warnOfExpiry();
     },
     stop() {
       endTicks?.();
@@ -86,6 +102,18 @@ export function openTlsDoor({ config, log, clock, changes }: TlsNeeds): RunningT
       noteRefusals();
     },
   };
+}
+
+/** What a start would say of the TLS files; null when they are good, or there are none. */
+export function tlsFilesProblem(config: Config, clock: Clock): string | null {
+  const paths = pathsOf(config);
+  if (paths === null) return null;
+  const nothing = () => undefined;
+  const { minVersion } = config.tls;
+  const opened = openTls({ paths, minVersion, clock, onSwapped: nothing, onRefused: nothing });
+  if (!opened.ok) return sentence(opened.error);
+  opened.value.stop();
+  return null;
 }
 
 function pathsOf({ tls }: Config): TlsPaths | null {

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createCertificateAuthority, type Pair } from "../../sim/certificate-authority.ts";
 import { type Simulator, startSimulator } from "../../sim/simulator.ts";
-import { type GatewayOptions, type GatewayProcess, startGateway } from "./gateway-process.ts";
+import { type GatewayOptions, type GatewayProcess, runCli, startGateway } from "./gateway-process.ts";
 
 setDefaultTimeout(30_000);
 
@@ -196,6 +196,9 @@ describe("a start that must not be", () => {
     spoil(pair);
     const refused = startGateway({ dataDir, env: over(pair) });
     await expect(refused).rejects.toThrow(says);
+    const env = { PATH: process.env["PATH"] ?? "", HOME: dataDir, ...over(pair) };
+    const checked = await runCli(["config", "check"], env);
+    expect([checked.code, checked.stdout + checked.stderr]).toEqual([1, expect.stringContaining(says)]);
     const gateway = await startGateway({ dataDir });
     await gateway.stop();
   });

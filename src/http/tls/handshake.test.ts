@@ -53,7 +53,14 @@ describe("T-25.01 protocols and ciphers", () => {
     expect(await askOpenssl(world.port, ["-tls1_2", "-cipher", others])).toContain("alert handshake failure");
   });
 
-  test("T-25.01 a client cannot renegotiate, and compression is off", async () => {
+  test("T-25.01 the order of ciphers is ours, whatever the client would like best", async () => {
+    using world = startTls({ pair });
+    for (const order of [EC, EC.toReversed()]) {
+      expect(await askOpenssl(world.port, ["-tls1_2", "-cipher", order.join(":")])).toContain(`Cipher is ${EC[0]}`);
+    }
+  });
+
+  test("T-25.01 T-25.21 a client cannot renegotiate, and compression is off", async () => {
     using world = startTls({ pair });
     const seen = await askOpenssl(world.port, ["-tls1_2"], "R\nGET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
     expect(seen).toContain("RENEGOTIATING");

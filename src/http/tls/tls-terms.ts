@@ -31,6 +31,8 @@ const CIPHERS = [
   "ECDHE-RSA-AES256-GCM-SHA384",
 ].join(":");
 
+/** SSL_OP_CIPHER_SERVER_PREFERENCE of BoringSSL: our order of ciphers, not the client's. */
+const OUR_ORDER = 0x0040_0000;
 /** SSL_OP_NO_TLSv1_2 of BoringSSL; the runtime's own `minVersion` does not take a name (Bun 1.4.5, 2026-11-24). */
 const NO_TLS_1_2 = 0x0800_0000;
 /** RFC 7301: each name after its length. */
@@ -66,7 +68,7 @@ export function tlsTerms({ paths, texts, minVersion, nowMs, salt }: TermsInput):
     key: texts.key,
     ciphers: CIPHERS,
     ALPNProtocols: ALPN,
-    ...(minVersion === "1.3" ? { secureOptions: NO_TLS_1_2 } : {}),
+    secureOptions: minVersion === "1.3" ? OUR_ORDER | NO_TLS_1_2 : OUR_ORDER,
     ...(asksCertificate ? { requestCert: true, rejectUnauthorized: true, ca: texts.clientCa ?? "" } : {}),
     ...(texts.crl === null ? {} : { crl: texts.crl }),
   };
