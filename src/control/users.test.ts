@@ -274,3 +274,21 @@ test("a session that a disabled user still holds opens nothing, whatever raced w
   expect(codeOfRefusal(await racing)).toBe("credentials_refused");
   expect(await world.storage.people.sessions.listOf(id)).toEqual([]);
 });
+
+test("the only owner, locked out and without its phone, comes back by way of the Unix socket", async () => {
+  const world = await createPeopleWorld();
+  const id = await world.add("boss", "owner");
+  await world.enrol(await world.session("boss"));
+  await world.storage.people.users.update(id, { lockedOutAtMs: world.clock.nowMs });
+  expect(codeOfRefusal(await world.login("boss", PASSWORD))).toBe("credentials_refused");
+  must(await world.users.enable(SOCKET, "boss"));
+  must(await world.users.setPassword(SOCKET, "boss", GIVEN));
+  must(await world.users.resetMfa(SOCKET, "boss"));
+  const step = must(await world.login("boss", GIVEN));
+  if (step.kind !== "session") throw new Error("a second factor is asked for");
+  const next = { current: GIVEN, next: `${PASSWORD} again` };
+  const changed = must(await world.users.changeOwnPassword(step.session.principal, next, null));
+  expect(codeOfRefusal(await world.users.list(changed.principal))).toBe("enrolment_required");
+  const { session } = await world.enrol(changed);
+  expect(codeOfRefusal(await world.users.list(session.principal))).toBe("ok");
+});
