@@ -9,6 +9,7 @@ import { createDataPlane, type DataPlane } from "./data-plane.ts";
 import { clientKeyId } from "./domain/access/client-key-id.ts";
 import type { LedgerSettle } from "./domain/ledger/record.ts";
 import { resetAccount } from "./domain/pool/pool-event.ts";
+import type { ClientKeys } from "./gateway/ports.ts";
 import { err } from "./kernel/result.ts";
 import { Secret } from "./kernel/secret.ts";
 import { createLog } from "./observe/log.ts";
@@ -25,7 +26,9 @@ afterEach(async () => {
   }
 });
 
-function start(env: Readonly<Record<string, string>> = {}): Running {
+const verifyGood: ClientKeys["verify"] = (key) => (key === "good" ? { keyId: clientKeyId("k1"), keyName: "k" } : null);
+
+function start(env: Readonly<Record<string, string>> = {}, verify = verifyGood): Running {
   const loaded = loadConfig({
     flags: {},
     env: { HOME: "/nowhere", PORT: "0", ...env },
@@ -50,7 +53,7 @@ function start(env: Readonly<Record<string, string>> = {}): Running {
       stats: () => ({ spoolBytes: 0, pendingRows: 0, droppedRows: 0, ingestLagMs: 0, lastError: null }),
       stop: () => Promise.resolve(),
     },
-    keys: { verify: (key) => (key === "good" ? { keyId: clientKeyId("k1"), keyName: "k" } : null) },
+    keys: { verify },
     admin: null,
     onQueryCredential: () => undefined,
     accounts: {
@@ -185,4 +188,20 @@ test("a bug is logged without more than its message", () => {
   plane.reportBug("no error at all");
   expect(lines.filter((line) => line.includes("this is a bug"))).toHaveLength(2);
   expect(lines.join("")).toContain("scripted bug");
+});
+
+test("a bug is answered with a code, a sentence and an id; what it says is for the log alone", async () => {
+  const bug = new TypeError("undefined is not an object (evaluating 'canary') at /src/gateway/admit.ts:12");
+  const { plane, lines } = start({}, () => {
+    throw bug;
+  });
+  const answer = await ask(plane);
+  expect(answer.status).toBe(500);
+  const id = answer.headers.get("request-id");
+  expect(await answer.json()).toEqual({
+    type: "error",
+    error: { type: "api_error", message: "Cannot serve the request: the gateway failed (GW_INTERNAL)" },
+    request_id: id,
+  });
+  expect(lines.join("")).toContain("canary");
 });

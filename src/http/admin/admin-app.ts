@@ -56,6 +56,8 @@ export type AdminAppNeeds = Omit<ReportNeeds, "diagnosis" | "keyReach"> &
 /** The admin API as a function of a request and of who asks. Every way in says who that is. */
 export type AdminApp = { readonly fetch: (request: Request, visitor: Visitor) => Promise<Response> };
 
+const STORE_AWAY = "Cannot do this now: the gateway's store or its audit log refuses; the gateway's log says why";
+
 /** @throws Error when the routes that answer are not those that the table declares. */
 export function createAdminApp(needs: AdminAppNeeds): AdminApp {
   const app = new OpenAPIHono<AdminEnv>();
@@ -76,7 +78,9 @@ export function createAdminApp(needs: AdminAppNeeds): AdminApp {
     }
     needs.onError(error);
     if (error instanceof StoreUnavailable) {
-      return context.json(errorAnswer("store_unavailable", error.message), 503);
+      // The words name files: they are for whoever is on the machine, and for the log.
+      const isOperator = context.env.visitor.principal?.kind === "socket";
+      return context.json(errorAnswer("store_unavailable", isOperator ? error.message : STORE_AWAY), 503);
     }
     return context.json(errorAnswer("internal", "Cannot answer: the gateway failed inside; its log says why"), 500);
   });
