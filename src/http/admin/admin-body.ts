@@ -15,6 +15,12 @@ export function isJsonType(contentType: string): boolean {
   return JSON_CONTENT.test(contentType);
 }
 
+/** Asked before anything else is looked at: a form or plain text never reaches a session. */
+export function hasJsonType(call: Call): boolean {
+  const type = call.header("content-type");
+  return type === null ? call.declaredBytes === 0 : isJsonType(type);
+}
+
 /**
  * The body as it is, JSON that every parser reads alike, within the route's limit. Its bytes are taken from the budget,
  * which the caller gives them back to; when it is refused they are back already.
@@ -24,10 +30,7 @@ export async function readAdminBody(
   entry: RouteEntry,
   budget: BodyBudget,
 ): Promise<Result<Uint8Array, BodyStop | "client_gone">> {
-  const type = call.header("content-type");
-  if (type !== null && !isJsonType(type)) return err({ code: "not_json" });
   if (call.declaredBytes === 0) return ok(NO_BODY);
-  if (type === null) return err({ code: "not_json" });
   if (call.header("content-encoding") !== null) return err({ code: "body_encoded" });
   let takenBytes = 0;
   const read = await call.readBody(entry.bodyLimitBytes, (bytes) => {

@@ -11,11 +11,11 @@ import type { EpochMs } from "../../kernel/time.ts";
 import { type RouteEntry, routeKey } from "../routes/route-entry.ts";
 import type { RouteTable } from "../routes/route-table.ts";
 import type { AdminApp } from "./admin-app.ts";
-import { readAdminBody } from "./admin-body.ts";
+import { hasJsonType, readAdminBody } from "./admin-body.ts";
 import { type Authentication, authenticate } from "./authenticate.ts";
-import { type DoorCode, doorAnswer } from "./door-refusal.ts";
+import { type DoorCode, decisionMessage, doorAnswer } from "./door-refusal.ts";
 import { createRateBook, type RateBook } from "./rate-book.ts";
-import { decide, type Visitor } from "./visitor.ts";
+import { type Decision, decide, type Visitor } from "./visitor.ts";
 
 /** Request bodies of the admin API held at one time, all together. */
 const BODIES_BYTES = 32 * 1024 * 1024;
@@ -46,7 +46,12 @@ type Room = AdminDoorNeeds & {
 };
 
 /** Why a request is not served: its answer, once counted. */
-type Stop = { readonly code: DoorCode; readonly headers?: Answer["headers"]; readonly who?: string };
+type Stop = {
+  readonly code: DoorCode;
+  readonly headers?: Answer["headers"];
+  readonly who?: string;
+  readonly message?: string;
+};
 
 /**
  * What stands between a socket and the admin API: route, credential, page, rate, permission, body, in this order, each a
@@ -77,6 +82,7 @@ async function pass(call: Call, room: Room): Promise<Answer | null> {
   const { entry } = match;
   if (entry.plane !== "admin") return doorAnswer("route_not_found");
   if (!room.isSetUp() && entry.auth !== "setup") return doorAnswer("setup_required");
+  if (!hasJsonType(call)) return doorAnswer("not_json");
   const visitor = await visitorOf(call, entry, room);
   if (!visitor.ok) return refused(call, entry, visitor.error, room);
   const body = await readAdminBody(call, entry, room.budget);
@@ -106,9 +112,13 @@ async function visitorOf(call: Call, entry: RouteEntry, room: Room): Promise<Res
   const sessionWaitMs = subject === null ? 0 : room.perSession.take(subject, nowMs);
   if (sessionWaitMs > 0) return err(tooMany(sessionWaitMs));
   const decision = decide(principal, entry, nowMs);
-  if (decision !== "yes")
-    return err({ code: decision, ...(principal?.kind === "user" ? { who: principal.userId } : {}) });
+  if (decision !== "yes") return err(refusedTo(principal, decision));
   return ok({ principal, cookies, isSecure, entry, ip: ipOf(call) });
+}
+
+function refusedTo(principal: Principal | null, decision: Exclude<Decision, "yes">): Stop {
+  const who = principal?.kind === "user" ? { who: principal.userId } : {};
+  return { code: decision, message: decisionMessage(decision, principal), ...who };
 }
 
 function tooMany(waitMs: number): Stop {
@@ -136,7 +146,7 @@ function ipOf({ client }: Call): string | null {
 function refused(call: Call, entry: RouteEntry, stop: Stop, room: Room): Answer {
   const request = { reason: stop.code, route: routeKey(entry), ip: ipOf(call), who: stop.who ?? null };
   room.tally.refused(request, room.now());
-  return doorAnswer(stop.code, stop.headers);
+  return doorAnswer(stop.code, stop.headers, stop.message);
 }
 
 async function run(call: Call, visitor: Visitor, body: Uint8Array, room: Room): Promise<Answer> {

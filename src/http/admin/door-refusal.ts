@@ -1,3 +1,4 @@
+import type { Principal } from "../../control/principal.ts";
 import type { Answer } from "../../gateway/call.ts";
 import { JSON_TYPE, OWN_HEADERS } from "../../gateway/own-headers.ts";
 import type { HeaderField } from "../../gateway/ports.ts";
@@ -50,6 +51,8 @@ const DOOR_REFUSALS = {
   internal: [500, "Cannot answer: the gateway failed inside; its log says why"],
 } as const satisfies Record<string, Row>;
 
+const PASSWORD_DUE = "Cannot do this yet: your password was given by somebody else. Change it at POST /auth/password";
+
 export type DoorCode = keyof typeof DOOR_REFUSALS;
 
 const ENCODER = new TextEncoder();
@@ -69,8 +72,11 @@ export function doorAnswer(code: DoorCode, more: readonly HeaderField[] = [], me
   };
 }
 
-export function doorMessage(code: DoorCode): string {
-  return DOOR_REFUSALS[code][1];
+/** What to do about a refusal depends, for one of them, on what is missing. */
+export function decisionMessage(decision: Exclude<Decision, "yes">, principal: Principal | null): string {
+  const isPasswordDue =
+    principal?.kind === "user" && principal.via.kind === "session" && principal.via.mustChangePassword;
+  return decision === "enrolment_required" && isPasswordDue ? PASSWORD_DUE : DOOR_REFUSALS[decision][1];
 }
 
 /** The decision is a code of this table. */

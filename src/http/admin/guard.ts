@@ -4,7 +4,7 @@ import type { EpochMs } from "../../kernel/time.ts";
 import { routeOfHandler } from "../routes/handlers.ts";
 import { type RouteEntry, routeKey } from "../routes/route-entry.ts";
 import type { RouteTable } from "../routes/route-table.ts";
-import { decisionStatus, doorMessage } from "./door-refusal.ts";
+import { decisionMessage, decisionStatus } from "./door-refusal.ts";
 import { strangeQueryName } from "./query-names.ts";
 import { errorAnswer } from "./refusal-answer.ts";
 import { type AdminEnv, decide } from "./visitor.ts";
@@ -30,7 +30,10 @@ export function createGuard({ table, queryNames, now }: GuardNeeds): MiddlewareH
     }
     const decision = decide(visitor.principal, entry, now());
     if (decision !== "yes") {
-      return context.json(errorAnswer(decision, doorMessage(decision)), decisionStatus(decision));
+      return context.json(
+        errorAnswer(decision, decisionMessage(decision, visitor.principal)),
+        decisionStatus(decision),
+      );
     }
     const query = new URL(context.req.url).searchParams;
     const strange = strangeQueryName(query, queryNames.get(routeKey(entry)));
