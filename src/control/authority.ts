@@ -27,7 +27,7 @@ export async function actorFor(
   if (user === null || user.disabledAtMs !== null) return err(forbidden(doing));
   const permit = mayDo({ ...principal, role: user.role }, permission, nowMs);
   if (permit === "step_up_required") return err(stepUpRequired(doing));
-  if (permit === "enrolment_required") return err(enrolmentRequired(doing));
+  if (permit === "enrolment_required") return err(enrolmentRequired(doing, user));
   return permit === "yes" ? ok({ role: user.role, user }) : err(forbidden(doing));
 }
 
@@ -80,7 +80,13 @@ export function stepUpRequired(doing: string): Refusal {
   return refusal("step_up_required", `Cannot ${doing}: ${fact}`);
 }
 
-function enrolmentRequired(doing: string): Refusal {
-  const fact = "set up your second factor, or change the password that you were given, first";
+/** Says what is missing: the password first, since that one ends by itself. */
+export function enrolmentRequired(
+  doing: string,
+  { mustChangePassword }: Pick<StoredUser, "mustChangePassword">,
+): Refusal {
+  const fact = mustChangePassword
+    ? "somebody else gave you your password; change it first"
+    : "your role needs a second factor; set one up first";
   return refusal("enrolment_required", `Cannot ${doing}: ${fact}`);
 }

@@ -2,7 +2,7 @@ import { err, ok, type Result } from "../kernel/result.ts";
 import { after, type DurationMs, durationMs, type EpochMs, elapsed } from "../kernel/time.ts";
 import { currentActor } from "./acting.ts";
 import type { AuditedChanges } from "./audit-port.ts";
-import { selfFor } from "./authority.ts";
+import { enrolmentRequired, selfFor } from "./authority.ts";
 import type { FailureNotes } from "./failure-notes.ts";
 import { parseName } from "./name.ts";
 import type { CreatedToken, TokenReport, TokenService } from "./people.ts";
@@ -82,8 +82,7 @@ async function createToken(
   const owner = await selfFor({ principal, doing, nowMs }, true, stores.users);
   if (!owner.ok) return owner;
   if (owner.value.mustChangePassword || lacksSecondFactor(owner.value)) {
-    const fact = "set up your second factor, or change the password that you were given, first";
-    return err(refusal("enrolment_required", `Cannot ${doing}: ${fact}`));
+    return err(enrolmentRequired(doing, owner.value));
   }
   const name = parseName(doing, draft.name);
   if (!name.ok) return name;

@@ -37,6 +37,10 @@ test("a user who was added logs in once with the given password, and changes it"
   const { principal } = step.session;
   expect(principal).toMatchObject({ via: { mustEnrol: true, mustChangePassword: true } });
   expect(codeOfRefusal(await world.users.list(principal))).toBe("forbidden");
+  const early = await world.tokens.create(principal, "ci", null);
+  expect(early).toMatchObject({
+    error: { code: "enrolment_required", message: expect.stringContaining("change it first") },
+  });
   const changed = must(await world.users.changeOwnPassword(principal, { current: GIVEN, next: PASSWORD }, null));
   expect(changed.principal).toMatchObject({ via: { mustEnrol: false, mustChangePassword: false } });
   expect(codeOfRefusal(await world.login("bob", GIVEN))).toBe("credentials_refused");
