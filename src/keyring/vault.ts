@@ -29,12 +29,15 @@ export type RunningVault = VaultService & {
 
 /** Older keys go when nothing needs them; this many means that something holds on to them all. */
 const MAX_DATA_KEYS = 100;
+/** The limits leave room for days; the log need not say so every minute. */
+const AFTER_FAILURE_MS = 60 * 60 * 1000;
 
 export function createVault(needs: VaultNeeds): RunningVault {
   const { keyring, limits = DEFAULT_LIMITS } = needs;
   const reencryption = createReencryption(needs);
   let source = needs.sources.configured;
   let timer: Timer | null = null;
+  let isStopped = false;
   let last: Promise<unknown> = Promise.resolve();
   /** One rotation at a time. */
   const inTurn = <Value>(work: () => Promise<Value>): Promise<Value> => {
@@ -51,24 +54,30 @@ export function createVault(needs: VaultNeeds): RunningVault {
   });
   const rotate = async (purposes: readonly DataKeyPurpose[], actor: AuditActor): Promise<Result<void, Refusal>> => {
     if ((await needs.dataKeys.list()).length + purposes.length > MAX_DATA_KEYS) return err(tooMany());
-    try {
+    return whileReachable(async () => {
       for (const purpose of purposes) reencryption.replaced(await rotateDataKey(needs, purpose, actor));
-    } catch (cause) {
-      if (!(cause instanceof MasterKeyUnreachable)) throw cause;
-      return err(refusal("master_key_refused", cause.message));
-    }
-    return ok(undefined);
+      return ok(undefined);
+    });
   };
-  const rotateWorn = async (): Promise<void> => {
+  /** False when a key should have been replaced and was not. */
+  const rotateWorn = async (): Promise<boolean> => {
     const keys = { store: needs.dataKeys, counts: keyring.ring.counts };
     const worn = await wornPurposes(keys, limits, needs.now());
-    if (worn.length === 0) return;
+    if (worn.length === 0) return true;
     const rotated = await rotate(worn, SYSTEM);
     if (!rotated.ok) needs.onFailure(new Error(rotated.error.message));
+    return rotated.ok;
   };
   /** One look at a time, and none while keys are being changed. */
-  const look = (): void => {
-    timer = setTimeout(() => void inTurn(rotateWorn).catch(needs.onFailure).finally(look), limits.checkMs);
+  const look = (waitMs: number): void => {
+    if (isStopped) return;
+    timer = setTimeout(() => {
+      const looked = inTurn(rotateWorn).catch((cause: unknown) => {
+        needs.onFailure(cause);
+        return false;
+      });
+      void looked.then((isWell) => look(isWell ? limits.checkMs : AFTER_FAILURE_MS));
+    }, waitMs);
     timer.unref();
   };
 
@@ -82,23 +91,33 @@ export function createVault(needs: VaultNeeds): RunningVault {
     rotateMasterKey: (order) =>
       inTurn(async () => {
         const to = order.to === null ? source : needs.sources.byKind[order.to];
-        const rotated = await rotateMasterKey(needs, { source: to, from: source }, order);
+        const rotated = await whileReachable(() => rotateMasterKey(needs, { source: to, from: source }, order));
         if (rotated.ok) source = to;
         return rotated;
       }),
     verify: () => verifyVault(needs),
     start() {
       reencryption.start();
-      look();
+      look(limits.checkMs);
     },
     async stop() {
+      isStopped = true;
       if (timer !== null) clearTimeout(timer);
       await last;
-      if (timer !== null) clearTimeout(timer);
       await reencryption.stop();
       await keyring.ring.counts.idle();
     },
   };
+}
+
+/** What was begun is undone by its transaction. */
+async function whileReachable<Value>(work: () => Promise<Result<Value, Refusal>>): Promise<Result<Value, Refusal>> {
+  try {
+    return await work();
+  } catch (cause) {
+    if (!(cause instanceof MasterKeyUnreachable)) throw cause;
+    return err(refusal("master_key_refused", cause.message));
+  }
 }
 
 async function reportKeys(needs: VaultNeeds): Promise<readonly DataKeyReport[]> {

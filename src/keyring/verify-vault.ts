@@ -1,7 +1,9 @@
 import { currentActor } from "../control/acting.ts";
 import type { SealProblem, VaultVerification } from "../control/vault.ts";
+import type { WrappedDataKey } from "../control/vault-ports.ts";
 import { assertNever } from "../kernel/result.ts";
 import type { OpenProblem } from "./keyring.ts";
+import { MasterKeyUnreachable } from "./keyring-error.ts";
 import { valuesOf } from "./reencryption.ts";
 import type { VaultNeeds } from "./vault.ts";
 
@@ -14,14 +16,7 @@ export async function verifyVault(needs: VaultNeeds): Promise<VaultVerification>
   const dataKeys = await needs.dataKeys.list();
   const problems: SealProblem[] = [];
   let sealedCount = 0;
-  for (const id of await keyring.ring.differing(dataKeys)) {
-    problems.push({
-      table: "data_keys",
-      column: "wrapped",
-      rowId: String(id),
-      problem: "the master key does not open it",
-    });
-  }
+  problems.push(...(await keyProblems(needs, dataKeys)));
   const known = new Set(keyring.macs("apikey-pepper").map(({ version }) => version));
   for (const [version, uses] of await stored.pepperUses()) {
     if (known.has(version)) continue;
@@ -55,6 +50,20 @@ export async function verifyVault(needs: VaultNeeds): Promise<VaultVerification>
     problemCount: problems.length,
     problems: problems.slice(0, MAX_PROBLEMS),
   };
+}
+
+async function keyProblems(
+  { keyring }: VaultNeeds,
+  dataKeys: readonly WrappedDataKey[],
+): Promise<readonly SealProblem[]> {
+  const place = { table: "data_keys", column: "wrapped" };
+  try {
+    const differing = await keyring.ring.differing(dataKeys);
+    return differing.map((id) => ({ ...place, rowId: String(id), problem: "the master key does not open it" }));
+  } catch (cause) {
+    if (!(cause instanceof MasterKeyUnreachable)) throw cause;
+    return [{ ...place, rowId: "all", problem: `not looked at: ${cause.fact}` }];
+  }
 }
 
 function inWords(problem: OpenProblem): string {

@@ -5,6 +5,7 @@ import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { WrongMasterKey } from "../../src/keyring/keyring-error.ts";
+import { masterKeyFromBytes } from "../../src/keyring/master-key.ts";
 import {
   acceptedNames,
   addAccounts,
@@ -169,6 +170,22 @@ test("T-11.09 a backup from before a rotation opens with the master key of its t
   expect(await acceptedNames(restored, [key])).toEqual(["laptop"]);
   expect(await restored.vault.verify()).toMatchObject({ problemCount: 0 });
   await restored.close();
+});
+
+test("T-11.06 a process whose keyring is older than the stored keys changes none of them", async () => {
+  const world = await openVaultWorld(freshDirectory());
+  await addAccounts(world, 1);
+  // What another process did meanwhile: the stored keys are wrapped by a master key that is not the one here.
+  const other = masterKeyFromBytes(randomBytes(32));
+  const before = world.keyring.ring.masterKeyId();
+  for (const key of await world.keyring.ring.rewrapped(other, await world.storage.dataKeys.list())) {
+    await world.storage.dataKeys.rewrap(key, before);
+  }
+  const stored = await world.storage.dataKeys.list();
+  await expect(world.vault.rotateDataKeys(["accounts"])).rejects.toThrow("another master key wraps the stored ones");
+  await expect(world.vault.rotateMasterKey({ to: null, file: null })).rejects.toThrow("restart the gateway");
+  expect(await world.storage.dataKeys.list()).toEqual(stored);
+  await world.close();
 });
 
 test("a new master key that is unfit is refused and changes nothing", async () => {

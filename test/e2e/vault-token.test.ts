@@ -113,6 +113,9 @@ describe.skipIf(SOFTHSM_MODULE === null)(title, () => {
     const refused = await gateway.cli(["keys", "rotate-data-key"]);
     expect(refused.code).toBe(1);
     expect(refused.stderr).toContain('holds the token "gone"');
+    expect((await gateway.cli(["keys", "rotate-master-key"])).stderr).toContain('holds the token "gone"');
+    const verified = await gateway.cli(["keys", "verify"]);
+    expect([verified.code, verified.stdout.includes("not looked at: no slot")]).toEqual([1, true]);
 
     tokens.plug();
     expect((await gateway.cli(["keys", "status"])).stdout).not.toContain("Degraded");
