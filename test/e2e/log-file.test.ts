@@ -1,9 +1,10 @@
-import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, afterEach, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type GatewayProcess, startGateway } from "./gateway-process.ts";
+import { fill, mountSmallDisk } from "./storage-outages.ts";
 
 setDefaultTimeout(30_000);
 
@@ -144,3 +145,52 @@ test("T-23.11 no signal and no bug makes the process write a report or a dump of
     expect(names.filter((name) => /report|heapsnapshot|core|\.json$/.test(name))).toEqual([]);
   }
 });
+
+const DISK_BYTES = 1 << 20;
+const disk = mountSmallDisk(DISK_BYTES);
+
+afterAll(() => disk?.unmount());
+
+test.skipIf(disk === null)(
+  "T-23.08 a full disk under the log file costs lines, and no request (needs mount)",
+  async () => {
+    const path = join(disk?.path ?? "", "gateway.log");
+    const gateway = await startGateway({ env: { LOG_FILE: path, LOG_LEVEL: "debug", LOG_FORMAT: "json" } });
+    cleanups.push(() => gateway.stop());
+    const { url, firstKey } = gateway;
+    const lost = async () => {
+      const metrics = await fetch(`${url}/metrics`, { headers: { "x-api-key": firstKey } });
+      return Number(/^better_ccflare_log_dropped_total (\d+)$/m.exec(await metrics.text())?.[1]);
+    };
+    await askAnything(url, firstKey);
+    await until(() => readFileSync(path, "utf8").includes("\n"));
+    expect(await lost()).toBe(0);
+
+    const filler = join(disk?.path ?? "", "filler");
+    fill(filler);
+    for (let at = 0; at < 200; at += 1) expect(await askAnything(url, firstKey)).toBe(503);
+    expect(await lost()).toBeGreaterThan(0);
+
+    rmSync(filler);
+    const { length } = readFileSync(path, "utf8").split("\n");
+    await until(
+      () => readFileSync(path, "utf8").split("\n").length > length + 1,
+      () => askAnything(url, firstKey),
+    );
+    // What the full disk cut off is a line of its own; every other one is whole.
+    const broken = readFileSync(path, "utf8")
+      .split("\n")
+      .slice(0, -1)
+      .filter((line) => !isJson(line));
+    expect(broken.length).toBeLessThanOrEqual(1);
+  },
+);
+
+function isJson(line: string): boolean {
+  try {
+    JSON.parse(line);
+    return true;
+  } catch {
+    return line === "";
+  }
+}
