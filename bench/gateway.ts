@@ -49,7 +49,8 @@ export async function startGateway(yard: Yard, options: GatewayOptions): Promise
     "--json",
   ];
   await runCli(yard, { env, argv: account, stdin: CREDENTIAL });
-  const created = await runCli(yard, { env, argv: ["key", "create", "bench", "--json"], stdin: "" });
+  const unlimited = ["--requests-per-minute", "none", "--concurrency", "none"];
+  const created = await runCli(yard, { env, argv: ["key", "create", "bench", "--json", ...unlimited], stdin: "" });
   const gateway = { ...first, port: place.port, key: textField(created, "key"), dataDir: place.dataDir };
   if (options.fill === undefined) return gateway;
   await first.process.stop();

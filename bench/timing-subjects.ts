@@ -4,6 +4,8 @@ import type { Proofs } from "../src/control/proof-ports.ts";
 import { base62FromNumber } from "../src/domain/access/base62.ts";
 import { composeClientKey, parseClientKey } from "../src/domain/access/client-key.ts";
 import { crc32OfAscii } from "../src/domain/access/crc32.ts";
+import { OPEN_GRANT } from "../src/domain/access/key-grant.ts";
+import { NO_LIMITS } from "../src/domain/access/key-limits.ts";
 import { epochMs } from "../src/kernel/time.ts";
 import { createClientKeyMint } from "../src/keyring/client-key-mint.ts";
 import { createClientKeyVerifier, type VerifiableKey } from "../src/keyring/client-key-verifier.ts";
@@ -51,7 +53,9 @@ function keyCases(keyring: Keyring): readonly TimingCase[] {
   const create = (changes: Partial<VerifiableKey>): string => {
     const minted = mint.create();
     const { id, hmac, pepperVersion } = minted;
-    verifier.set({ id, name: "key", hmac, pepperVersion, revokedAtMs: null, expiresAtMs: null, ...changes });
+    const access = { grant: OPEN_GRANT, limits: NO_LIMITS, meterId: id };
+    const record = { id, name: "key", hmac, pepperVersion, access, revokedAtMs: null, expiresAtMs: null };
+    verifier.set({ ...record, ...changes });
     return mint.disclose(minted);
   };
   const known = create({});

@@ -5,13 +5,16 @@ import { type AccountService, createAccountService } from "./control/accounts.ts
 import { createKeyService } from "./control/keys.ts";
 import type { BaseUrlRule } from "./control/ports.ts";
 import { createSelectionService, type SelectionService } from "./control/selection.ts";
+import { mayUseProxy } from "./control/user-changing.ts";
 import { createDataPlane, type DataPlane } from "./data-plane.ts";
+import type { UserId } from "./domain/access/user-id.ts";
 import { accountId } from "./domain/account/account.ts";
 import { type AdminListener, listenAdmin } from "./http/admin/admin-listener.ts";
 import { err, ok } from "./kernel/result.ts";
 import { Secret } from "./kernel/secret.ts";
 import { createAccountVault } from "./keyring/account-vault.ts";
 import { createClientKeyMint } from "./keyring/client-key-mint.ts";
+import { createClientKeySeals } from "./keyring/client-key-seal.ts";
 import { createClientKeyVerifier } from "./keyring/client-key-verifier.ts";
 import type { Keyring } from "./keyring/keyring.ts";
 import { createVault, type RunningVault } from "./keyring/vault.ts";
@@ -128,9 +131,18 @@ async function assemble(parts: Parts): Promise<App> {
         plane.keyRevoked(id);
       },
     },
+    settings: storage.settings,
+    seals: createClientKeySeals(keyring),
     clock,
+    onForeignRow: ({ id }) =>
+      log.error("A client key was changed outside the gateway and is refused", { clientKey: id }),
   });
-  const people = await openPeople({ ...parts, changes: audit.changes, clock, onUserChanged: () => undefined });
+  const people = await openPeople({
+    ...parts,
+    changes: audit.changes,
+    clock,
+    onUserChanged: (id, now) => keys.ownerChanged(id, now.mayUseProxy),
+  });
   const selection = await openSelection(parts);
   const plane: DataPlane = createDataPlane({
     rule: selection.rule,
@@ -180,7 +192,7 @@ async function assemble(parts: Parts): Promise<App> {
   for (const { name, reason } of await accounts.load()) {
     log.error("An account cannot be used", { account: name, reason });
   }
-  await keys.load();
+  await keys.load(await ownersOf(storage));
   await plane.remember();
   const services = { plane, accounts, keys, selection, people, logins: logins.service };
   const admin = openAdmin(parts, services);
@@ -223,6 +235,12 @@ async function assemble(parts: Parts): Promise<App> {
     reportBug: (cause) => plane.reportBug(cause),
     addSampleAccount: (sample) => addSampleAccount(accounts, sample),
   };
+}
+
+/** Of every user, by what is stored: may their client keys be used? A user who was removed may not. */
+async function ownersOf({ people }: Pick<Storage, "people">): Promise<(owner: UserId) => boolean> {
+  const allowed = new Set((await people.users.list()).filter(mayUseProxy).map(({ id }) => id));
+  return (owner) => allowed.has(owner);
 }
 
 async function addSampleAccount(accounts: AccountService, { credential, ...sample }: SampleAccount): Promise<void> {

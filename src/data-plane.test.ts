@@ -3,10 +3,9 @@ import { connect } from "node:net";
 import { STREAMED_MESSAGE } from "../test/playbook/scripted-call.ts";
 import { createScriptedUpstream, type ScriptedUpstream } from "../test/playbook/scripted-upstream.ts";
 import { MESSAGE_START, SSE_HEADERS, WHOLE_STREAM } from "../test/playbook/sse.ts";
-import { account } from "../test/playbook/stage.ts";
+import { account, openCaller } from "../test/playbook/stage.ts";
 import { loadConfig } from "./config/load-config.ts";
 import { createDataPlane, type DataPlane } from "./data-plane.ts";
-import { clientKeyId } from "./domain/access/client-key-id.ts";
 import type { LedgerSettle } from "./domain/ledger/record.ts";
 import { resetAccount } from "./domain/pool/pool-event.ts";
 import type { ClientKeys } from "./gateway/ports.ts";
@@ -26,7 +25,7 @@ afterEach(async () => {
   }
 });
 
-const verifyGood: ClientKeys["verify"] = (key) => (key === "good" ? { keyId: clientKeyId("k1"), keyName: "k" } : null);
+const verifyGood: ClientKeys["verify"] = (key) => (key === "good" ? openCaller("k1", "k") : null);
 
 function start(env: Readonly<Record<string, string>> = {}, verify = verifyGood): Running {
   const loaded = loadConfig({

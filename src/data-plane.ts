@@ -11,12 +11,14 @@ import type { SelectionRule } from "./domain/selection/choice.ts";
 import { createSelector } from "./domain/selection/selector.ts";
 import { createBodyBudget } from "./gateway/body-budget.ts";
 import type { Answer, Call } from "./gateway/call.ts";
+import { createFailedKeys } from "./gateway/failed-keys.ts";
+import { createKeyMeters } from "./gateway/key-meters.ts";
 import { createPoolOwner, type PoolOwner } from "./gateway/pool-owner.ts";
 import type { Accounts, ClientKeys, Clock, Upstream } from "./gateway/ports.ts";
 import { createPresences } from "./gateway/presences.ts";
 import { createQueue } from "./gateway/queue.ts";
 import { refusalAnswer } from "./gateway/refusal.ts";
-import type { Rooms } from "./gateway/rooms.ts";
+import type { Passthrough, Rooms } from "./gateway/rooms.ts";
 import { serve } from "./gateway/serve.ts";
 import { createStreamWatch } from "./gateway/stream-watch.ts";
 import type { AdminDoor } from "./http/admin/admin-door.ts";
@@ -32,6 +34,7 @@ import { createPoolKeeper, type PoolKeeperNeeds } from "./pool-keeper.ts";
 import type { HomeStore } from "./storage/home-store.ts";
 import type { SpooledLedger } from "./storage/ledger/ledger.ts";
 import type { PoolStore } from "./storage/pool-state-store.ts";
+import { describeBaseUrlProblem, parseBaseUrl } from "./upstream/base-url.ts";
 
 export type DataPlaneNeeds = {
   readonly config: Config;
@@ -116,7 +119,7 @@ export function createDataPlane(needs: DataPlaneNeeds): DataPlane {
         allowFrom: config.server.allowFrom,
         adminAllowFrom: config.server.adminAllowFrom,
         clock,
-        pages: ownPages({ keys: needs.keys, metrics, isDraining: () => isDraining }),
+        pages: ownPages({ admission: { ...rooms, passthrough: null }, metrics, isDraining: () => isDraining }),
         serve: (call) => (isDraining ? Promise.resolve(stopping(call)) : serve(call, rooms)),
         admin: admin === null ? null : (call) => (isDraining ? Promise.resolve(stopping(call)) : admin(call)),
         onQueryCredential: needs.onQueryCredential,
@@ -141,6 +144,14 @@ export function createDataPlane(needs: DataPlaneNeeds): DataPlane {
   };
 }
 
+/** @throws Error for the operator when it is on and its base URL is not one that an account could have. */
+function passthroughOf({ passthrough, upstream }: Config): Passthrough | null {
+  if (!passthrough.enabled) return null;
+  const parsed = parseBaseUrl(passthrough.baseUrl, upstream);
+  if (parsed.ok) return { baseUrl: parsed.value };
+  throw new Error(`Cannot use passthrough.baseUrl: ${describeBaseUrlProblem(parsed.error)}`);
+}
+
 function homeLimitsOf({ selection }: Config): PoolKeeperNeeds["limits"] {
   return { maxHomes: selection.maxConversations, homeMs: selection.homeMs };
 }
@@ -155,6 +166,9 @@ function partsOf(needs: DataPlaneNeeds, { background, onLearned }: PartsNeeds): 
   return {
     ...needs,
     random: Math.random,
+    failedKeys: createFailedKeys({ perMinute: config.limits.failedKeysPerMinute }),
+    meters: createKeyMeters(),
+    passthrough: passthroughOf(config),
     pool: createPoolOwner({ coordination: createInProcessCoordination(), accounts, onLearned }),
     homes,
     selector: createSelector({ homes, reservations: createReservationBook(), latency: createLatencyBook() }),

@@ -1,7 +1,7 @@
-import { admit } from "./gateway/admit.ts";
+import { type AdmitNeeds, admit } from "./gateway/admit.ts";
 import type { Answer } from "./gateway/call.ts";
+import { barredAtDoor } from "./gateway/key-door.ts";
 import { OWN_HEADERS } from "./gateway/own-headers.ts";
-import type { ClientKeys } from "./gateway/ports.ts";
 import { refusalAnswer } from "./gateway/refusal.ts";
 import { checkHandlers } from "./http/routes/check-routes.ts";
 import { type OwnPage, ownEntries, routesOfPages } from "./http/routes/own-pages.ts";
@@ -18,13 +18,15 @@ function page(status: number, text: string, contentType = "text/plain; charset=u
   };
 }
 
-type PageNeeds = { readonly keys: ClientKeys; readonly metrics: Metrics; readonly isDraining: () => boolean };
+const METRICS = { kind: "other", scope: "metrics" } as const;
+
+type PageNeeds = { readonly admission: AdmitNeeds; readonly metrics: Metrics; readonly isDraining: () => boolean };
 
 /**
  * The process's own pages. Health says nothing but its status; metrics need a client key (docs/adr/0009).
  * @throws Error when they are not the pages that the table of routes declares.
  */
-export function ownPages({ keys, metrics, isDraining }: PageNeeds): ReadonlyMap<string, OwnPage> {
+export function ownPages({ admission, metrics, isDraining }: PageNeeds): ReadonlyMap<string, OwnPage> {
   const pages = new Map<string, OwnPage>([
     ["/", () => page(200, "better-ccflare\n")],
     ["/healthz", () => page(200, "ok\n")],
@@ -32,10 +34,12 @@ export function ownPages({ keys, metrics, isDraining }: PageNeeds): ReadonlyMap<
     [
       "/metrics",
       async (call) => {
-        const caller = admit(call, keys);
-        return caller.ok
+        const admitted = admit(call, admission);
+        if (!admitted.ok) return refusalAnswer(admitted.error, call.id);
+        const barred = barredAtDoor(call, METRICS, admitted.value.access.grant);
+        return barred === null
           ? page(200, await metrics.render(), metrics.contentType)
-          : refusalAnswer(caller.error, call.id);
+          : refusalAnswer(barred, call.id);
       },
     ],
   ]);

@@ -3,6 +3,8 @@ import { account } from "../test/playbook/stage.ts";
 import type { AccountReport } from "./control/accounts.ts";
 import type { ClientKeyReport, KeyService } from "./control/keys.ts";
 import { clientKeyId } from "./domain/access/client-key-id.ts";
+import { OPEN_GRANT } from "./domain/access/key-grant.ts";
+import { NO_LIMITS } from "./domain/access/key-limits.ts";
 import { ok } from "./kernel/result.ts";
 import { epochMs } from "./kernel/time.ts";
 import { welcome } from "./welcome.ts";
@@ -18,6 +20,10 @@ const KEY: ClientKeyReport = {
     name: "laptop",
     hmac: new Uint8Array(0),
     pepperVersion: 1,
+    ownerId: null,
+    access: { grant: OPEN_GRANT, limits: NO_LIMITS, meterId: clientKeyId("k1") },
+    rotatedTo: null,
+    seal: null,
     createdAtMs: epochMs(0),
     revokedAtMs: null,
     expiresAtMs: null,
@@ -37,7 +43,7 @@ async function printed(options: Start) {
   const created: string[] = [];
   const keys: Pick<KeyService, "list" | "create"> = {
     list: () => Promise.resolve(options.keys ?? []),
-    create(name) {
+    create({ name }) {
       created.push(name);
       return Promise.resolve(ok({ id: clientKeyId("k1"), name, disclose: () => "the-first-key" }));
     },

@@ -1,5 +1,6 @@
 import type { Config } from "./config/config.ts";
 import type { AccountService } from "./control/accounts.ts";
+import { OPEN_DRAFT } from "./control/key-draft.ts";
 import type { KeyService } from "./control/keys.ts";
 import type { SetupService } from "./control/people.ts";
 
@@ -11,11 +12,12 @@ export type Welcome = {
   readonly config: Pick<Config, "hasAnthropicApiKey">;
 };
 
-const FIRST_KEY_NAME = "default";
+/** Whoever starts the gateway for the first time is its operator: the key does not expire. */
+const FIRST_KEY = { ...OPEN_DRAFT, name: "default", expiresInMs: "never" } as const;
 
 /** What a start prints: where to connect, and on the first one what to do next. */
 export async function welcome({ url, accounts, keys, setup, config }: Welcome): Promise<string> {
-  const firstKey = (await keys.list()).length === 0 ? await keys.create(FIRST_KEY_NAME, null) : null;
+  const firstKey = (await keys.list()).length === 0 ? await keys.create(FIRST_KEY) : null;
   const lines = [`better-ccflare listens on ${url}`];
   if (firstKey?.ok === true) {
     lines.push(

@@ -202,6 +202,14 @@ const PRECEDENCE = [
     fromFile: false,
   },
   {
+    env: "BETTER_CCFLARE_PASSTHROUGH",
+    key: "passthrough.enabled",
+    inEnv: "1",
+    inFile: "false",
+    fromEnv: true,
+    fromFile: false,
+  },
+  {
     env: "BETTER_CCFLARE_DRAIN_MS",
     key: "shutdown.drainMs",
     inEnv: "5000",

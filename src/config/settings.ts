@@ -188,7 +188,26 @@ export const SETTINGS = {
       fallback: 536_870_912,
       help: "request bodies held at one time, all together",
     }),
+    failedKeysPerMinute: integer({
+      min: 1,
+      max: 1_000_000,
+      fallback: 20,
+      help: "requests without a valid client key, from one address, that are told why",
+    }),
     maxConnections: integer({ min: 1, max: 1_000_000, fallback: 20_000, help: "client connections at one time" }),
+  },
+  passthrough: {
+    enabled: switchable({
+      env: "BETTER_CCFLARE_PASSTHROUGH",
+      fallback: false,
+      help: "lets a client key with the scope passthrough bring its own provider key",
+    }),
+    baseUrl: text({
+      fallback: "https://api.anthropic.com",
+      pattern: /^https?:\/\/[\x21-\x7e]{1,2000}$/u,
+      shape: "a base URL like https://api.anthropic.com",
+      help: "where requests with a provider key of their own go",
+    }),
   },
   queue: {
     maxWaitMs: span({ min: 0, fallback: 20_000, help: "longest wait for an account" }),

@@ -4,6 +4,7 @@ import { Secret } from "../kernel/secret.ts";
 import { actingAs, OPERATOR } from "./acting.ts";
 import type { AuditActor } from "./audit-port.ts";
 import { createControlWorld } from "./control-world.test.ts";
+import { OPEN_DRAFT } from "./key-draft.ts";
 
 const ACCOUNT = {
   name: "work",
@@ -28,7 +29,7 @@ test("T-22.01 every change is exactly one entry, with who did it to what", async
   });
   await actingAs(anna, async () => {
     await accounts.resume("work");
-    await keys.create("laptop", null);
+    await keys.create({ ...OPEN_DRAFT, name: "laptop" });
     await keys.revoke("laptop");
     await selection.setStrategy("weighted");
   });

@@ -9,6 +9,7 @@ import { err, ok, type Result } from "../kernel/result.ts";
 import { durationMs, type EpochMs, epochMs } from "../kernel/time.ts";
 import { createAccountVault } from "../keyring/account-vault.ts";
 import { createClientKeyMint } from "../keyring/client-key-mint.ts";
+import { createClientKeySeals } from "../keyring/client-key-seal.ts";
 import { createClientKeyVerifier } from "../keyring/client-key-verifier.ts";
 import { valueSource } from "../keyring/given-sources.ts";
 import { openKeyring } from "../keyring/keyring.ts";
@@ -157,8 +158,18 @@ export async function createControlWorld(given?: Stores) {
       newAccountId: () => accountId(randomUUID()),
       onUnstored: (cause) => unstored.push(cause),
     });
+  const foreignRows: ClientKeyId[] = [];
   const openKeys = () =>
-    createKeyService({ store: used.keyStore, changes, mint: createClientKeyMint(keyring), ring: verifier, clock });
+    createKeyService({
+      store: used.keyStore,
+      settings: settingStore,
+      changes,
+      mint: createClientKeyMint(keyring),
+      ring: verifier,
+      seals: createClientKeySeals(keyring),
+      clock,
+      onForeignRow: ({ id }) => foreignRows.push(id),
+    });
 
   const accounts = openAccounts();
   const keys = openKeys();
@@ -254,6 +265,7 @@ export async function createControlWorld(given?: Stores) {
     findings,
     openAccounts,
     openKeys,
+    foreignRows,
   };
 }
 
@@ -313,21 +325,31 @@ function createMemoryAccounts(): AccountStore & { rows: Map<AccountId, StoredAcc
 
 function createMemoryKeys(): ClientKeyStore & { rows: Map<ClientKeyId, ClientKeyRecord>; isBroken: boolean } {
   const rows = new Map<ClientKeyId, ClientKeyRecord>();
+  const put = (id: ClientKeyId, changes: Partial<ClientKeyRecord>) => {
+    if (store.isBroken) throw new Error("Cannot write the database: the disk is full");
+    const row = rows.get(id);
+    if (row !== undefined) rows.set(id, { ...row, ...changes });
+    return row !== undefined;
+  };
   const store = {
     rows,
     isBroken: false,
     list: async () => [...rows.values()].reverse(),
     async insert(record: ClientKeyRecord): Promise<Result<void, "name_taken">> {
-      const holds = ({ name, revokedAtMs }: ClientKeyRecord) => name === record.name && revokedAtMs === null;
+      const holds = ({ name, revokedAtMs, rotatedTo }: ClientKeyRecord) =>
+        name === record.name && revokedAtMs === null && rotatedTo === null;
       if ([...rows.values()].some(holds)) return err("name_taken");
       rows.set(record.id, record);
       return ok(undefined);
     },
-    async revoke(id: ClientKeyId, atMs: EpochMs) {
-      if (store.isBroken) throw new Error("Cannot write the database: the disk is full");
-      const row = rows.get(id);
-      if (row !== undefined) rows.set(id, { ...row, revokedAtMs: atMs });
-      return row !== undefined;
+    async revoke({ id, revokedAtMs, seal }: ClientKeyRecord) {
+      return put(id, { revokedAtMs, seal });
+    },
+    async supersede({ id, rotatedTo, expiresAtMs, seal }: ClientKeyRecord) {
+      return put(id, { rotatedTo, expiresAtMs, seal });
+    },
+    async reseal({ id, seal }: ClientKeyRecord) {
+      put(id, { seal });
     },
   };
   return store;

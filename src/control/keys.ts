@@ -1,18 +1,36 @@
 import type { ClientKeyId } from "../domain/access/client-key-id.ts";
+import type { UserId } from "../domain/access/user-id.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
-import { after, type DurationMs, type EpochMs } from "../kernel/time.ts";
-import { currentActor } from "./acting.ts";
+import type { DurationMs, EpochMs } from "../kernel/time.ts";
+import { SYSTEM } from "./acting.ts";
 import type { AuditedChanges } from "./audit-port.ts";
-import { parseName } from "./name.ts";
-import type { ClientKeyRecord, ClientKeyStore, ControlClock, KeyMint, KeyRing } from "./ports.ts";
-import { type Refusal, refusal } from "./refusal.ts";
-
-const MIN_EXPIRY_MS = 60_000;
-const MAX_EXPIRY_MS = 10 * 366 * 86_400_000;
+import {
+  auditOf,
+  createKey,
+  findKey,
+  type KeyChangeNeeds,
+  type KnownKeys,
+  noSuchKey,
+  revokeKey,
+  rotateKey,
+  sealed,
+} from "./key-changes.ts";
+import type { KeyDraft } from "./key-draft.ts";
+import type {
+  ClientKeyRecord,
+  ClientKeyStore,
+  ControlClock,
+  KeyMint,
+  KeyRing,
+  KeySeals,
+  SettingStore,
+} from "./ports.ts";
+import type { Refusal } from "./refusal.ts";
 
 export type ClientKeyReport = {
   readonly record: ClientKeyRecord;
-  readonly state: "active" | "expired" | "revoked";
+  /** suspended: its owner may not use the proxy. rotated: another key took its place, and this one ends with its overlap. */
+  readonly state: "active" | "rotated" | "suspended" | "expired" | "revoked";
 };
 
 export type CreatedKey = {
@@ -22,141 +40,135 @@ export type CreatedKey = {
   readonly disclose: () => string;
 };
 
+/** `ownerId` absent: everybody's keys; null: the operator's. */
+export type KeyFilter = { readonly ownerId?: UserId | null };
+
 export type KeyService = {
-  /** Fills the verifier from the store, before the listener opens. Gives how many keys it may accept. */
-  load(): Promise<number>;
-  /** `expiresInMs` null: never expires. */
-  create(name: string, expiresInMs: DurationMs | null): Promise<Result<CreatedKey, Refusal>>;
+  /**
+   * Fills the verifier from the store, before the listener opens. `mayUseProxy` says of every owner whether their keys are
+   * accepted. Gives how many keys may be.
+   */
+  load(mayUseProxy: (owner: UserId) => boolean): Promise<number>;
+  create(draft: KeyDraft): Promise<Result<CreatedKey, Refusal>>;
   /** Newest first, revoked keys included. Reads the store, which knows when a key was last used. */
-  list(): Promise<readonly ClientKeyReport[]>;
+  list(filter?: KeyFilter): Promise<readonly ClientKeyReport[]>;
+  show(nameOrId: string, filter?: KeyFilter): Promise<Result<ClientKeyReport, Refusal>>;
   /** The verifier refuses the key before this returns, even when the store then fails. */
-  revoke(nameOrId: string): Promise<Result<ClientKeyReport, Refusal>>;
+  revoke(nameOrId: string, filter?: KeyFilter): Promise<Result<ClientKeyReport, Refusal>>;
+  /** `overlapMs`, 0 to 24 hours: how long the old key goes on to be accepted. */
+  rotate(nameOrId: string, overlapMs: DurationMs, filter?: KeyFilter): Promise<Result<CreatedKey, Refusal>>;
+  /** Takes effect before it returns: their requests end and their keys are refused, or are accepted again. */
+  ownerChanged(owner: UserId, mayUseProxy: boolean): void;
   nameOf(id: ClientKeyId): string | null;
 };
 
 export type KeyServiceNeeds = {
   /** Only read; what changes goes through `changes`. */
   readonly store: Pick<ClientKeyStore, "list">;
+  readonly settings: Pick<SettingStore, "get">;
   readonly changes: AuditedChanges;
   readonly mint: KeyMint;
   readonly ring: KeyRing;
+  readonly seals: KeySeals;
   readonly clock: ControlClock;
+  /** A stored key was changed outside the gateway and is not accepted. */
+  onForeignRow(record: ClientKeyRecord): void;
 };
 
-export function createKeyService(needs: KeyServiceNeeds): KeyService {
-  const { store, ring, clock } = needs;
-  const records = new Map<ClientKeyId, ClientKeyRecord>();
+export function createKeyService(given: KeyServiceNeeds): KeyService {
+  const { store, ring, clock } = given;
+  const known: KnownKeys = new Map();
+  const suspended = new Set<UserId>();
+  const isSuspended = ({ ownerId }: ClientKeyRecord) => ownerId !== null && suspended.has(ownerId);
+  const needs: KeyChangeNeeds = {
+    ...given,
+    known,
+    admit: (record) => (isSuspended(record) ? undefined : ring.set(record)),
+  };
+  const describe = (record: ClientKeyRecord): ClientKeyReport => ({
+    record,
+    state: stateOf(record, { isSuspended: isSuspended(record), nowMs: clock.now() }),
+  });
   return {
-    async load() {
+    async load(mayUseProxy) {
       const stored = await store.list();
-      records.clear();
-      for (const record of stored) records.set(record.id, record);
-      const live = stored.filter(({ revokedAtMs }) => revokedAtMs === null);
+      const genuine = await genuineRows(needs, stored);
+      known.clear();
+      for (const record of [...stored].reverse()) known.set(record.id, genuine.get(record.id) ?? record);
+      for (const { ownerId } of stored) {
+        if (ownerId !== null && !mayUseProxy(ownerId)) suspended.add(ownerId);
+      }
+      const live = [...genuine.values()].filter((record) => record.revokedAtMs === null && !isSuspended(record));
       for (const record of live) ring.set(record);
       return live.length;
     },
-    create: (name, expiresInMs) => createKey(needs, records, { name, expiresInMs }),
-    async list() {
+    create: (draft) => createKey(needs, draft),
+    async list({ ownerId } = {}) {
       const stored = await store.list();
-      return stored.map((record) => describeKey(record, clock.now()));
+      return stored.filter((record) => ownerId === undefined || record.ownerId === ownerId).map(describe);
     },
-    revoke: (nameOrId) => revokeKey(needs, records, nameOrId),
-    nameOf: (id) => records.get(id)?.name ?? null,
+    async show(nameOrId, filter = {}) {
+      const found = findKey(known, nameOrId, filter);
+      if (found === null) return err(noSuchKey("show", nameOrId));
+      const stored = await store.list();
+      return ok(describe(stored.find(({ id }) => id === found.id) ?? found));
+    },
+    async revoke(nameOrId, filter = {}) {
+      const revoked = await revokeKey(needs, nameOrId, filter);
+      return revoked.ok ? ok(describe(revoked.value)) : revoked;
+    },
+    rotate: (nameOrId, overlapMs, filter = {}) => rotateKey(needs, nameOrId, { overlapMs, filter }),
+    ownerChanged(owner, mayUseProxy) {
+      if (mayUseProxy) suspended.delete(owner);
+      else suspended.add(owner);
+      for (const record of known.values()) {
+        if (record.ownerId !== owner || record.revokedAtMs !== null) continue;
+        if (mayUseProxy) ring.set(record);
+        else ring.remove(record.id);
+      }
+    },
+    nameOf: (id) => known.get(id)?.name ?? null,
   };
 }
 
-/** Every key by its id, in memory, revoked ones included: reports name them on each line. */
-type KnownKeys = Map<ClientKeyId, ClientKeyRecord>;
-type KeyDraft = { readonly name: string; readonly expiresInMs: DurationMs | null };
+const SEALED = "clientKeysSealed";
 
-async function createKey(
-  { changes, mint, ring, clock }: KeyServiceNeeds,
-  known: KnownKeys,
-  draft: KeyDraft,
-): Promise<Result<CreatedKey, Refusal>> {
-  const name = parseName("create key", draft.name);
-  if (!name.ok) return name;
-  const { expiresInMs } = draft;
-  if (expiresInMs !== null && (expiresInMs < MIN_EXPIRY_MS || expiresInMs > MAX_EXPIRY_MS)) {
-    const fact = "a key expires after at least 1 minute and at most 10 years";
-    return err(refusal("expiry_out_of_range", `Cannot create key "${name.value}": ${fact}`, "expiresIn"));
+/**
+ * The rows that are as the gateway wrote them, by the MAC over each. Rows of a version that sealed none are sealed once;
+ * from then on a row without a seal is a forged one.
+ */
+async function genuineRows(needs: KeyChangeNeeds, stored: readonly ClientKeyRecord[]): Promise<KnownKeys> {
+  const { settings, seals, changes, onForeignRow } = needs;
+  const isSealed = (await settings.get(SEALED)) !== null;
+  const genuine: KnownKeys = new Map();
+  const unsealed: ClientKeyRecord[] = [];
+  for (const record of stored) {
+    // Nothing opens with a row that is revoked, or that was imported without its secret.
+    if (record.revokedAtMs !== null) continue;
+    if (record.seal === null && !isSealed) unsealed.push(sealed(needs, record));
+    else if (seals.isGenuine(record)) genuine.set(record.id, record);
+    else {
+      onForeignRow(record);
+      await changes.note({ ...auditOf("KEY005E", record), reason: "row_changed_outside" });
+    }
   }
-  const holder = findKey(known, name.value);
-  // An id is taken for good: what names a revoked key today must not name another one tomorrow.
-  if (holder !== null && (holder.revokedAtMs === null || holder.id === name.value)) return err(nameTaken(name.value));
-
-  const minted = mint.create();
-  const nowMs = clock.now();
-  const record: ClientKeyRecord = {
-    id: minted.id,
-    name: name.value,
-    hmac: minted.hmac,
-    pepperVersion: minted.pepperVersion,
-    createdAtMs: nowMs,
-    revokedAtMs: null,
-    expiresAtMs: expiresInMs === null ? null : after(nowMs, expiresInMs),
-    lastUsedAtMs: null,
-  };
-  const inserted = await changes.change(
-    {
-      code: "KEY001I",
-      actor: currentActor(),
-      object: objectOf(record),
-      after: { expiresAtMs: record.expiresAtMs },
-    },
-    ({ clientKeys }) => clientKeys.insert(record),
-  );
-  if (!inserted.ok) return err(nameTaken(name.value));
-  known.set(record.id, record);
-  ring.set(record);
-  return ok({ id: record.id, name: record.name, disclose: () => mint.disclose(minted) });
-}
-
-async function revokeKey(
-  { changes, ring, clock }: KeyServiceNeeds,
-  known: KnownKeys,
-  nameOrId: string,
-): Promise<Result<ClientKeyReport, Refusal>> {
-  const record = findKey(known, nameOrId);
-  const shown = JSON.stringify(nameOrId.slice(0, 80));
-  if (record === null) {
-    return err(refusal("key_not_found", `Cannot revoke key ${shown}: no key has this name or id`));
-  }
-  if (record.revokedAtMs !== null) {
-    return err(refusal("key_already_revoked", `Cannot revoke key ${shown}: it is revoked already`));
-  }
-  // The verifier first: a store that fails must not keep a leaked key alive in this process.
-  ring.remove(record.id);
-  const revoked = { ...record, revokedAtMs: clock.now() };
+  if (isSealed) return genuine;
   await changes.change(
-    { code: "KEY002I", actor: currentActor(), object: objectOf(record), after: { revokedAtMs: revoked.revokedAtMs } },
-    ({ clientKeys }) => clientKeys.revoke(record.id, revoked.revokedAtMs),
+    { code: "KEY006I", actor: SYSTEM, object: { type: "client_keys", id: "all", name: null } },
+    async (stores) => {
+      for (const record of unsealed) await stores.clientKeys.reseal(record);
+      await stores.settings.set(SEALED, "1");
+    },
   );
-  known.set(record.id, revoked);
-  return ok({ record: revoked, state: "revoked" });
+  for (const record of unsealed) genuine.set(record.id, record);
+  return genuine;
 }
 
-function objectOf({ id, name }: ClientKeyRecord) {
-  return { type: "client_key", id, name };
-}
+type Now = { readonly isSuspended: boolean; readonly nowMs: EpochMs };
 
-/** By id, else by name. */
-function findKey(known: KnownKeys, nameOrId: string): ClientKeyRecord | null {
-  let named: ClientKeyRecord | null = null;
-  for (const record of known.values()) {
-    if (record.id === nameOrId) return record;
-    // A revoked key frees its name: the key that holds the name now is the one that is meant.
-    if (record.name === nameOrId && (named === null || record.revokedAtMs === null)) named = record;
-  }
-  return named;
-}
-
-function describeKey(record: ClientKeyRecord, nowMs: EpochMs): ClientKeyReport {
-  if (record.revokedAtMs !== null) return { record, state: "revoked" };
-  const isExpired = record.expiresAtMs !== null && record.expiresAtMs <= nowMs;
-  return { record, state: isExpired ? "expired" : "active" };
-}
-
-function nameTaken(name: string): Refusal {
-  return refusal("name_taken", `Cannot create key "${name}": another key has this name`, "name");
+function stateOf(record: ClientKeyRecord, { isSuspended, nowMs }: Now): ClientKeyReport["state"] {
+  if (record.revokedAtMs !== null) return "revoked";
+  if (record.expiresAtMs !== null && record.expiresAtMs <= nowMs) return "expired";
+  if (isSuspended) return "suspended";
+  return record.rotatedTo === null ? "active" : "rotated";
 }

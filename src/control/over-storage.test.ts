@@ -6,6 +6,7 @@ import { ok } from "../kernel/result.ts";
 import { Secret } from "../kernel/secret.ts";
 import { openStorage } from "../storage/storage.ts";
 import { createControlWorld } from "./control-world.test.ts";
+import { OPEN_DRAFT } from "./key-draft.ts";
 
 const MODELS = [{ id: "claude-sonnet-5", displayName: "Claude Sonnet 5" }];
 
@@ -44,11 +45,11 @@ test("accounts, keys and their state survive a restart on SQLite", async () => {
     expect(spare).toMatchObject({ name: "spare", isPaused: true, organization: "org-1", models: MODELS });
     expect(spare && reopened.credential(spare)?.reveal()).toBe("sk-ant-api03-canary");
 
-    for (const name of ["laptop", "ci"]) expect((await world.keys.create(name, null)).ok).toBeTrue();
-    expect(await world.keys.create("ci", null)).toMatchObject({ error: { code: "name_taken" } });
+    for (const name of ["laptop", "ci"]) expect((await world.keys.create({ ...OPEN_DRAFT, name })).ok).toBeTrue();
+    expect(await world.keys.create({ ...OPEN_DRAFT, name: "ci" })).toMatchObject({ error: { code: "name_taken" } });
     await world.keys.revoke("ci");
-    const fresh = await world.keys.create("ci", null);
-    expect(await world.openKeys().load()).toBe(2);
+    const fresh = await world.keys.create({ ...OPEN_DRAFT, name: "ci" });
+    expect(await world.openKeys().load(() => true)).toBe(2);
     expect(fresh.ok && world.verifier.verify(fresh.value.disclose())?.keyName).toBe("ci");
     expect((await world.keys.list()).map(({ state }) => state).sort()).toEqual(["active", "active", "revoked"]);
   } finally {

@@ -1,4 +1,6 @@
 import type { ClientKeyId } from "../domain/access/client-key-id.ts";
+import type { KeyAccess } from "../domain/access/key-access.ts";
+import type { UserId } from "../domain/access/user-id.ts";
 import type { Account, AccountId, KnownModel } from "../domain/account/account.ts";
 import type { RequestId, RequestOutcome } from "../domain/ledger/record.ts";
 import type { Usage } from "../domain/usage/usage.ts";
@@ -42,19 +44,30 @@ export type ClientKeyRecord = {
   readonly hmac: Uint8Array;
   /** Which pepper made `hmac`. */
   readonly pepperVersion: number;
+  /** Whose it is; null: the operator's. */
+  readonly ownerId: UserId | null;
+  readonly access: KeyAccess;
   readonly createdAtMs: EpochMs;
   readonly revokedAtMs: EpochMs | null;
   readonly expiresAtMs: EpochMs | null;
   readonly lastUsedAtMs: EpochMs | null;
+  /** The key that took its place; from then on that one holds the name. */
+  readonly rotatedTo: ClientKeyId | null;
+  /** MAC over all of the above but `lastUsedAtMs`; null: stored by a version that made none. */
+  readonly seal: Uint8Array | null;
 };
 
 export interface ClientKeyStore {
   /** Every key, revoked ones included, newest first, at most 200,000. */
   list(): Promise<readonly ClientKeyRecord[]>;
-  /** `name_taken` when a key that is not revoked has this name. */
+  /** `name_taken` when a key that is neither revoked nor rotated has this name. */
   insert(record: ClientKeyRecord): Promise<Result<void, "name_taken">>;
-  /** False when there is no such key, or it was revoked before. */
-  revoke(id: ClientKeyId, atMs: EpochMs): Promise<boolean>;
+  /** Stores `revokedAtMs` and the seal. False when there is no such key, or it was revoked before. */
+  revoke(record: ClientKeyRecord): Promise<boolean>;
+  /** Stores `rotatedTo`, `expiresAtMs` and the seal. False when there is no such key, or it is revoked or rotated. */
+  supersede(record: ClientKeyRecord): Promise<boolean>;
+  /** Stores the seal of a row that has none. */
+  reseal(record: ClientKeyRecord): Promise<void>;
 }
 
 /** One line of the ledger. Fields that only a settled request has are null while it is in flight. */
@@ -158,6 +171,13 @@ export interface KeyMint {
   create(): MintedKey;
   /** The key's text, for the one answer that hands it to its owner. It cannot be shown again. */
   disclose(minted: MintedKey): string;
+}
+
+/** Tells a row that the gateway wrote from one that somebody changed in the database. */
+export interface KeySeals {
+  /** What is in `seal` does not count. */
+  seal(record: ClientKeyRecord): Uint8Array;
+  isGenuine(record: ClientKeyRecord): boolean;
 }
 
 /** The verifier of the data plane, in memory. Both calls take effect before they return. */

@@ -7,6 +7,7 @@ import { Secret } from "../kernel/secret.ts";
 import { durationMs, epochMs } from "../kernel/time.ts";
 import { createControlWorld, START } from "./control-world.test.ts";
 import { diagnose } from "./diagnosis.ts";
+import { OPEN_DRAFT } from "./key-draft.ts";
 import type { LedgerLag, RequestRow, RequestTally } from "./ports.ts";
 
 const WORK = {
@@ -62,7 +63,7 @@ describe("requests", () => {
   test("carry the names of account and key, and the id of what was removed", async () => {
     const world = await createControlWorld();
     const added = await world.accounts.add(WORK);
-    const key = await world.keys.create("laptop", null);
+    const key = await world.keys.create({ ...OPEN_DRAFT, name: "laptop" });
     if (!added.ok || !key.ok) throw new Error("not added");
     world.stores.ledger.rows.push(
       ROW,
@@ -144,7 +145,7 @@ describe("diagnosis", () => {
   async function healthyWorld() {
     const world = await createControlWorld();
     await world.accounts.add(WORK);
-    await world.keys.create("laptop", null);
+    await world.keys.create({ ...OPEN_DRAFT, name: "laptop" });
     const failing = async () => (await diagnose(world)).filter(({ isOk }) => !isOk).map(({ name }) => name);
     return { world, failing };
   }

@@ -100,7 +100,7 @@ async function changeInTurn(
 }
 
 /** Being locked out takes no client key away: strangers could do that to anybody. */
-function mayUseProxy({ role, disabledAtMs }: StoredUser): boolean {
+export function mayUseProxy({ role, disabledAtMs }: StoredUser): boolean {
   return disabledAtMs === null && isGranted(role, "proxy.use");
 }
 

@@ -1,15 +1,26 @@
 import { describe, expect, test } from "bun:test";
 import { clientKeyId } from "../domain/access/client-key-id.ts";
+import { OPEN_GRANT } from "../domain/access/key-grant.ts";
+import { NO_LIMITS } from "../domain/access/key-limits.ts";
+import { ok } from "../kernel/result.ts";
+import { epochMs } from "../kernel/time.ts";
 import { admit } from "./admit.ts";
 import type { Call } from "./call.ts";
+import { createFailedKeys } from "./failed-keys.ts";
 import type { Caller, ClientKeys } from "./ports.ts";
 
-const CALLER: Caller = { keyId: clientKeyId("k1"), keyName: "laptop" };
+const KEY_ID = clientKeyId("k1");
+const ACCESS = { grant: OPEN_GRANT, limits: NO_LIMITS, meterId: KEY_ID };
+const CALLER: Caller = { keyId: KEY_ID, keyName: "laptop", access: ACCESS };
 const KEYS: ClientKeys = { verify: (presented) => (presented === "good" ? CALLER : null) };
 
 function admitted(headers: Readonly<Record<string, string>>) {
-  const call: Pick<Call, "header"> = { header: (name) => headers[name] ?? null };
-  return admit(call, KEYS);
+  const call: Pick<Call, "header" | "client" | "acceptedAtMs"> = {
+    header: (name) => headers[name] ?? null,
+    client: ok(null),
+    acceptedAtMs: epochMs(0),
+  };
+  return admit(call, { keys: KEYS, failedKeys: createFailedKeys({ perMinute: 20 }), passthrough: null });
 }
 
 describe("a request", () => {
@@ -23,7 +34,7 @@ describe("a request", () => {
     { headers: { "x-api-key": "", authorization: "Bearer good" } },
     { headers: { "x-api-key": "good", authorization: "" } },
   ])("like %j is let in", ({ headers }) => {
-    expect(admitted(headers)).toEqual({ ok: true, value: CALLER });
+    expect(admitted(headers)).toEqual({ ok: true, value: CALLER, own: null });
   });
 
   test.each([

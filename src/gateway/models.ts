@@ -1,3 +1,4 @@
+import { isModelAllowed, type KeyGrant } from "../domain/access/key-grant.ts";
 import type { Account } from "../domain/account/account.ts";
 import type { Answer, Call } from "./call.ts";
 import { JSON_TYPE, OWN_HEADERS } from "./own-headers.ts";
@@ -9,11 +10,17 @@ const ENCODER = new TextEncoder();
  * `GET /v1/models` from what the accounts are known to offer: no trip upstream, no redirect, because Claude Code
  * gives it three seconds (protocol.md P4).
  */
-export function answerModels(call: Call, modelId: string | null, accounts: readonly Account[]): Answer {
+export function answerModels(
+  call: Call,
+  modelId: string | null,
+  known: { readonly accounts: readonly Account[]; readonly grant: KeyGrant },
+): Answer {
+  const { accounts, grant } = known;
   const models = new Map<string, { type: "model"; id: string; display_name: string; created_at: string }>();
   for (const account of accounts) {
     for (const { id, displayName } of account.isPaused ? [] : account.models) {
-      models.set(id, { type: "model", id, display_name: displayName, created_at: "1970-01-01T00:00:00Z" });
+      if (isModelAllowed(grant, id))
+        models.set(id, { type: "model", id, display_name: displayName, created_at: "1970-01-01T00:00:00Z" });
     }
   }
   const body = modelId === null ? pageOf([...models.values()]) : models.get(modelId);

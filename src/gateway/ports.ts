@@ -1,4 +1,5 @@
 import type { ClientKeyId } from "../domain/access/client-key-id.ts";
+import type { KeyAccess } from "../domain/access/key-access.ts";
 import type { Account, AccountId, CredentialKind } from "../domain/account/account.ts";
 import type { Renewal } from "../domain/failover/judge.ts";
 import type { AttemptFailure } from "../domain/failover/outcome.ts";
@@ -43,7 +44,7 @@ export interface Ledger {
 }
 
 /** Who calls: the result of checking a client key. */
-export type Caller = { readonly keyId: ClientKeyId; readonly keyName: string };
+export type Caller = { readonly keyId: ClientKeyId; readonly keyName: string; readonly access: KeyAccess };
 
 export interface ClientKeys {
   /** Synchronous, in memory, at most 10 us: format and CRC first, then one HMAC and one map look-up. */

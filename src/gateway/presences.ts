@@ -1,4 +1,5 @@
 import type { ClientKeyId } from "../domain/access/client-key-id.ts";
+import { type KeyMeter, leave, type TokenHold } from "../domain/access/key-limits.ts";
 import type { Call } from "./call.ts";
 import type { Caller } from "./ports.ts";
 import type { Refusal } from "./refusal.ts";
@@ -7,6 +8,10 @@ import type { Refusal } from "./refusal.ts";
 export type Presence = {
   readonly call: Call;
   readonly caller: Caller;
+  /** Has counted the request as running. */
+  readonly meter: KeyMeter;
+  /** Tokens taken from the key's limits and not settled. */
+  held: TokenHold | null;
   /** The key was revoked while the request ran. */
   isRevoked: boolean;
   /** Ends the answer that is being relayed, visibly. Null while there is none. */
@@ -16,7 +21,7 @@ export type Presence = {
 /** Every request that runs, by its key, so that a key that is revoked takes its requests along (security.md D6). */
 export interface Presences {
   /** In the same turn as the check of the key: a key that is revoked in between would be overlooked. */
-  enter(call: Call, caller: Caller): Presence;
+  enter(call: Call, caller: Caller, meter: KeyMeter): Presence;
   /** Idempotent. */
   leave(presence: Presence): void;
   /** How many requests of the key run. */
@@ -29,8 +34,8 @@ export function createPresences(): Presences {
   const byKey = new Map<ClientKeyId, Set<Presence>>();
   return {
     // hot path
-    enter(call, caller) {
-      const presence: Presence = { call, caller, isRevoked: false, endAnswer: null };
+    enter(call, caller, meter) {
+      const presence: Presence = { call, caller, meter, held: null, isRevoked: false, endAnswer: null };
       const known = byKey.get(caller.keyId);
       if (known === undefined) byKey.set(caller.keyId, new Set([presence]));
       else known.add(presence);
@@ -40,7 +45,9 @@ export function createPresences(): Presences {
     leave(presence) {
       const { keyId } = presence.caller;
       const known = byKey.get(keyId);
-      if (known?.delete(presence) === true && known.size === 0) byKey.delete(keyId);
+      if (known?.delete(presence) !== true) return;
+      leave(presence.meter);
+      if (known.size === 0) byKey.delete(keyId);
     },
     countOf: (keyId) => byKey.get(keyId)?.size ?? 0,
     revoked(keyId) {

@@ -4,6 +4,8 @@ import type { SelectionRule } from "../domain/selection/choice.ts";
 import type { Selector } from "../domain/selection/selector.ts";
 import type { DurationMs } from "../kernel/time.ts";
 import type { BodyBudget } from "./body-budget.ts";
+import type { FailedKeys } from "./failed-keys.ts";
+import type { KeyMeters } from "./key-meters.ts";
 import type { PoolOwner } from "./pool-owner.ts";
 import type { Accounts, ClientKeys, Clock, Ledger, Observer, Random, Upstream } from "./ports.ts";
 import type { Presences } from "./presences.ts";
@@ -29,11 +31,18 @@ export type RetryRule = {
   readonly backoff: number;
 };
 
+/** `baseUrl`: as in `Account.baseUrl`. */
+export type Passthrough = { readonly baseUrl: string };
+
 /** What the walk needs: the world behind ports, and the shared state of the data plane. */
 export type Rooms = {
   readonly clock: Clock;
   readonly random: Random;
   readonly keys: ClientKeys;
+  readonly failedKeys: FailedKeys;
+  readonly meters: KeyMeters;
+  /** Where requests go whose clients bring their own provider key; null: nobody may. */
+  readonly passthrough: Passthrough | null;
   readonly accounts: Accounts;
   readonly upstream: Upstream;
   readonly ledger: Ledger;

@@ -17,7 +17,7 @@ test.each([
   { method: "GET", path: "/v1/v1/messages", route: { kind: "other" } },
   { method: "GET", path: "/v1/...", route: { kind: "other" } },
 ])("$method $path is served", ({ method, path, route }) => {
-  expect(routeOf({ method, path })).toEqual(route as ReturnType<typeof routeOf>);
+  expect(routeOf({ method, path })).toMatchObject(route as ReturnType<typeof routeOf>);
 });
 
 test.each([
@@ -39,6 +39,10 @@ test.each([
   "/v1/%2e%2e/api",
   "/v1/files%2f..%2fapi",
   "/v1/files%2Fx",
+  "/v1/%6dessages",
+  "/v1/mess%61ges",
+  "/v1/messages/count%5Ftokens",
+  "/v1/messages%2Dx",
   "/v1/files%5cx",
   "/v1/files%00",
   "/v1/files%0d%0ax",

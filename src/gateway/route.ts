@@ -1,3 +1,4 @@
+import type { KeyScope } from "../domain/access/key-grant.ts";
 import type { Call } from "./call.ts";
 import type { Refusal } from "./refusal.ts";
 
@@ -5,16 +6,24 @@ import type { Refusal } from "./refusal.ts";
  * What a path of the data plane is for. `messages`: the body is read for its model. `models`: answered here.
  * `other`: passed to the chosen account as it is.
  */
-export type Route =
+export type Route = { readonly scope: KeyScope } & (
   | { readonly kind: "messages" }
   | { readonly kind: "models"; readonly modelId: string | null }
-  | { readonly kind: "other" };
+  | { readonly kind: "other" }
+);
+
+const MESSAGES: Route = { kind: "messages", scope: "messages" };
+const COUNT_TOKENS: Route = { kind: "messages", scope: "count_tokens" };
+const BATCHES: Route = { kind: "other", scope: "batches" };
+const FILES: Route = { kind: "other", scope: "files" };
+const OTHER: Route = { kind: "other", scope: "other" };
 
 const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]);
 
 /** Only plain segments under /v1 are ever passed on: no empty or dot segment, no encoded slash, dot or NUL. */
 const PLAIN_PATH = /^\/v1(?:\/[A-Za-z0-9._~!$&'()*+,;=:@%-]+)+$/;
-const HIDDEN_SEGMENT = /\/\.{1,2}(?:\/|$)|%(?:2f|5c|2e|00|0d|0a)/i;
+/** An encoded letter, digit, dot, hyphen, underscore or tilde is another spelling of a path that has its own rules. */
+const HIDDEN_SEGMENT = /\/\.{1,2}(?:\/|$)|%(?:2f|5c|2e|00|0d|0a|2d|5f|7e|3[0-9]|4[1-9a-f]|5[0-9a]|6[1-9a-f]|7[0-9a])/i;
 
 export function routeOf(call: Pick<Call, "method" | "path">): Route | Refusal {
   const { method, path } = call;
@@ -27,16 +36,23 @@ export function routeOf(call: Pick<Call, "method" | "path">): Route | Refusal {
   }
   if (path === "/v1/messages" || path === "/v1/messages/count_tokens") {
     return method === "POST"
-      ? { kind: "messages" }
+      ? path === "/v1/messages"
+        ? MESSAGES
+        : COUNT_TOKENS
       : { code: "GW_METHOD", message: `Cannot ${method} ${path}: send POST`, allow: "POST" };
   }
   if (path === "/v1/models" || path.startsWith("/v1/models/")) {
     const modelId = path === "/v1/models" ? null : decoded(path.slice("/v1/models/".length));
     return method === "GET" || method === "HEAD"
-      ? { kind: "models", modelId }
+      ? { kind: "models", scope: "models", modelId }
       : { code: "GW_METHOD", message: `Cannot ${method} ${path}: send GET`, allow: "GET, HEAD" };
   }
-  return { kind: "other" };
+  if (isAtOrBelow(path, "/v1/messages/batches")) return BATCHES;
+  return isAtOrBelow(path, "/v1/files") ? FILES : OTHER;
+}
+
+function isAtOrBelow(path: string, place: string): boolean {
+  return path.startsWith(place) && (path.length === place.length || path[place.length] === "/");
 }
 
 /** As it stands when its percent-encoding is malformed: no model has such a name. */

@@ -3,8 +3,8 @@ import { turns } from "../../test/playbook/manual-clock.ts";
 import type { CallScript } from "../../test/playbook/scripted-call.ts";
 import { createScriptedBody } from "../../test/playbook/scripted-upstream.ts";
 import { errorEvent, MESSAGE_START, SSE_HEADERS } from "../../test/playbook/sse.ts";
-import { createStage } from "../../test/playbook/stage.ts";
-import { clientKeyId } from "../domain/access/client-key-id.ts";
+import { createStage, openCaller } from "../../test/playbook/stage.ts";
+import { newKeyMeter } from "../domain/access/key-limits.ts";
 import { requestFactsOf } from "../domain/request/request-facts.ts";
 import { serve } from "./serve.ts";
 import { newWalk, settleWalk } from "./walk.ts";
@@ -44,7 +44,7 @@ test("a walk that is settled again stays as it was", async () => {
   const stage = createStage();
   const call = stage.call();
   const facts = requestFactsOf(new Uint8Array(0));
-  const walk = newWalk(stage.rooms.presences.enter(call, { keyId: clientKeyId("k"), keyName: "k" }), {
+  const walk = newWalk(stage.rooms.presences.enter(call, openCaller("k", "k"), newKeyMeter(call.acceptedAtMs)), {
     body: null,
     facts,
     reservedBytes: 0,

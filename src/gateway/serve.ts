@@ -1,14 +1,18 @@
+import { enter } from "../domain/access/key-limits.ts";
 import type { LedgerSettle } from "../domain/ledger/record.ts";
-import type { Result } from "../kernel/result.ts";
-import { admit } from "./admit.ts";
+import { err, type Result } from "../kernel/result.ts";
+import { type Admitted, admit, type OwnKey } from "./admit.ts";
 import type { Answer, Call } from "./call.ts";
+import { barredAtDoor, barredByModel, barredFromPassthrough, holdTokens, limitReached } from "./key-door.ts";
 import { answerModels } from "./models.ts";
+import { passThrough } from "./pass-through.ts";
 import { KEY_REVOKED, type Presence } from "./presences.ts";
 import { type Read, read } from "./read.ts";
 import { type Refusal, refusalAnswer, refusalStatus, refusalType } from "./refusal.ts";
 import type { Rooms } from "./rooms.ts";
 import { isRefusal, type Route, routeOf } from "./route.ts";
 import { seek } from "./seek.ts";
+import type { Found } from "./seeking.ts";
 import { newWalk, settleWalk, type Walk } from "./walk.ts";
 
 /** The walk of one request: admit, read, then seek an account until one answers. Null: the client left, nobody listens. */
@@ -17,20 +21,53 @@ export async function serve(call: Call, rooms: Rooms): Promise<Answer | null> {
   if (isRefusal(route)) {
     return refusalAnswer(route, call.id);
   }
-  const caller = admit(call, rooms.keys);
-  if (!caller.ok) {
-    return refusalAnswer(caller.error, call.id);
+  const admitted = admit(call, rooms);
+  if (!admitted.ok) {
+    return refusalAnswer(admitted.error, call.id);
+  }
+  const entered = enterAt(call, route, admitted, rooms);
+  if ("code" in entered) {
+    return refusalAnswer(entered, call.id);
   }
   call.admitted();
-  if (route.kind === "models") {
-    return answerModels(call, route.modelId, rooms.accounts.snapshot());
+  const { own } = admitted;
+  if (route.kind === "models" && own === null) {
+    rooms.presences.leave(entered);
+    return answerModels(call, route.modelId, {
+      accounts: rooms.accounts.snapshot(),
+      grant: admitted.value.access.grant,
+    });
   }
-  const presence = rooms.presences.enter(call, caller.value);
-  const request = await readPresent(presence, route, rooms);
+  const request = await readPresent(entered, route, rooms);
   if (!request.ok) {
     return request.error === "client_gone" ? null : refusalAnswer(request.error, call.id);
   }
-  return seekAndSettle(newWalk(presence, request.value), rooms);
+  const walk = newWalk(entered, request.value);
+  return searchAndSettle(walk, own === null ? seek : toOwnUpstream(own), rooms);
+}
+
+/** What the key may do and take is asked in the turn in which it was verified, and before its body is read. */
+// hot path
+function enterAt(call: Call, route: Route, { value: caller, own }: Admitted, rooms: Rooms): Presence | Refusal {
+  const { access } = caller;
+  const barred = barredAtDoor(call, route, access.grant) ?? (own === null ? null : barredFromPassthrough(access.grant));
+  if (barred !== null) {
+    return barred;
+  }
+  const meter = rooms.meters.of(access, call.acceptedAtMs);
+  const reached = enter(meter, access.limits, call.acceptedAtMs);
+  return reached === null
+    ? rooms.presences.enter(call, caller, meter)
+    : limitReached(reached, access.limits[reached.limit]);
+}
+
+function toOwnUpstream(own: OwnKey): Search {
+  return (walk, rooms) => {
+    if (rooms.passthrough === null) {
+      throw new Error("Cannot pass a request through: it was let in although nobody may");
+    }
+    return passThrough(walk, own, rooms.passthrough, rooms);
+  };
 }
 
 /** Once the request is read, the settling of its walk ends its presence. */
@@ -42,7 +79,15 @@ async function readPresent(
   let isRead = false;
   try {
     const request = await read(presence.call, route, rooms);
-    isRead = request.ok;
+    if (!request.ok) {
+      return request;
+    }
+    const barred = barredByBody(presence, route, request.value);
+    if (barred !== null) {
+      rooms.budget.release(request.value.reservedBytes);
+      return err(barred);
+    }
+    isRead = true;
     return request;
   } finally {
     if (!isRead) {
@@ -51,9 +96,16 @@ async function readPresent(
   }
 }
 
-async function seekAndSettle(walk: Walk, rooms: Rooms): Promise<Answer | null> {
+// hot path
+function barredByBody(presence: Presence, route: Route, request: Read): Refusal | null {
+  return barredByModel(route, request, presence.caller.access.grant) ?? holdTokens(presence, request);
+}
+
+type Search = (walk: Walk, rooms: Rooms) => Promise<Found>;
+
+async function searchAndSettle(walk: Walk, search: Search, rooms: Rooms): Promise<Answer | null> {
   try {
-    const found = await seek(walk, rooms);
+    const found = await search(walk, rooms);
     if (found === "client_gone" && walk.presence.isRevoked) {
       return refuse(walk, KEY_REVOKED, rooms);
     }

@@ -12,6 +12,7 @@ import type { Usage } from "../domain/usage/usage.ts";
 import { type DurationMs, durationMs, type EpochMs, elapsed } from "../kernel/time.ts";
 import type { Call } from "./call.ts";
 import { conversationFor } from "./conversation.ts";
+import { settleTokens } from "./key-door.ts";
 import type { Caller } from "./ports.ts";
 import type { Presence } from "./presences.ts";
 import type { Read } from "./read.ts";
@@ -139,6 +140,7 @@ export function settleWalk(walk: Walk, end: WalkEnd, rooms: Rooms): void {
   rooms.presences.leave(walk.presence);
   const begin = beginWalk(walk, null, rooms);
   releaseBody(walk, rooms);
+  if (walk.presence.held !== null) settleHeld(walk, end, rooms);
   settleTicket(walk, { kind: ticketEndOf(walk, end.outcome), usage: end.usage ?? null }, rooms);
   const settle = settlementOf({ walk, begin, end, nowMs: rooms.clock.now() });
   rooms.ledger.settle(settle);
@@ -146,6 +148,12 @@ export function settleWalk(walk: Walk, end: WalkEnd, rooms: Rooms): void {
   if (walk.queueMs > 0) {
     rooms.observer.waited(requestClassOf(walk.call), walk.queueMs);
   }
+}
+
+/** Nobody knows what a request took that broke off before its usage was said. */
+function settleHeld(walk: Walk, { usage = null, outcome }: WalkEnd, rooms: Rooms): void {
+  const isUnknown = walk.attempts > 0 && outcome !== "refused" && outcome !== "upstream_error";
+  settleTokens(walk.presence, { usage, isUnknown, responseBytes: walk.responseBytes, nowMs: rooms.clock.now() });
 }
 
 function ticketEndOf({ ticketEnd }: Walk, outcome: WalkEnd["outcome"]): TicketEnd["kind"] {

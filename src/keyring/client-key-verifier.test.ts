@@ -1,6 +1,8 @@
 import { expect, test } from "bun:test";
 import { composeClientKey } from "../domain/access/client-key.ts";
 import { clientKeyId } from "../domain/access/client-key-id.ts";
+import { OPEN_GRANT } from "../domain/access/key-grant.ts";
+import { NO_LIMITS } from "../domain/access/key-limits.ts";
 import { type EpochMs, epochMs } from "../kernel/time.ts";
 import { createClientKeyMint } from "./client-key-mint.ts";
 import { type ClientKeyVerifier, createClientKeyVerifier, type VerifiableKey } from "./client-key-verifier.ts";
@@ -26,7 +28,11 @@ async function setUp() {
   const create = (name: string, changes: Partial<VerifiableKey> = {}) => {
     const minted = mint.create();
     const { id, hmac, pepperVersion } = minted;
-    const record: VerifiableKey = { id, name, hmac, pepperVersion, revokedAtMs: null, expiresAtMs: null, ...changes };
+    const access = { grant: OPEN_GRANT, limits: NO_LIMITS, meterId: id };
+    const record: VerifiableKey = {
+      ...{ id, name, hmac, pepperVersion, access, revokedAtMs: null, expiresAtMs: null },
+      ...changes,
+    };
     verifier.set(record);
     return { record, text: mint.disclose(minted) };
   };
@@ -37,8 +43,8 @@ test("lets a key in under its own name", async () => {
   const { verifier, create } = await setUp();
   const laptop = create("laptop");
   const server = create("server");
-  expect(verifier.verify(laptop.text)).toEqual({ keyId: laptop.record.id, keyName: "laptop" });
-  expect(verifier.verify(server.text)).toEqual({ keyId: server.record.id, keyName: "server" });
+  expect(verifier.verify(laptop.text)).toMatchObject({ keyId: laptop.record.id, keyName: "laptop" });
+  expect(verifier.verify(server.text)).toMatchObject({ keyId: server.record.id, keyName: "server" });
 });
 
 test("refuses a well-formed key that was never made, noise, and keys of other types", async () => {
@@ -130,7 +136,8 @@ test("a key outlives the rotation of the pepper, and counts under the pepper tha
   const minted = createClientKeyMint(keyring).create();
   const text = createClientKeyMint(keyring).disclose(minted);
   const { id, hmac, pepperVersion } = minted;
-  const record: VerifiableKey = { id, name: "old", hmac, pepperVersion, revokedAtMs: null, expiresAtMs: null };
+  const access = { grant: OPEN_GRANT, limits: NO_LIMITS, meterId: id };
+  const record: VerifiableKey = { id, name: "old", hmac, pepperVersion, access, revokedAtMs: null, expiresAtMs: null };
   verifier.set(record);
   keyring.ring.promote((await keyring.ring.draw("apikey-pepper", at(1))).open);
   expect(verifier.verify(text)?.keyName).toBe("old");

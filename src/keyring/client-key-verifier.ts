@@ -9,7 +9,7 @@ import type { Keyring } from "./keyring.ts";
 /** The part of a stored key that the check needs. */
 export type VerifiableKey = Pick<
   ClientKeyRecord,
-  "id" | "name" | "hmac" | "pepperVersion" | "revokedAtMs" | "expiresAtMs"
+  "id" | "name" | "hmac" | "pepperVersion" | "access" | "revokedAtMs" | "expiresAtMs"
 >;
 
 export type ClientKeyVerifier = ClientKeys &
@@ -114,7 +114,7 @@ function entryOf(record: VerifiableKey): Entry | null {
   if (record.revokedAtMs !== null || record.hmac.length !== HMAC_BYTES) return null;
   return {
     id: record.id,
-    caller: { keyId: record.id, keyName: record.name },
+    caller: { keyId: record.id, keyName: record.name, access: record.access },
     hmac: record.hmac,
     pepperVersion: record.pepperVersion,
     expiresAtMs: record.expiresAtMs,

@@ -1,7 +1,9 @@
 import type { ClientKeyRecord, ClientKeyStore } from "../control/ports.ts";
 import { clientKeyId } from "../domain/access/client-key-id.ts";
+import { parseUserId } from "../domain/access/user-id.ts";
 import { err, ok } from "../kernel/result.ts";
 import { type EpochMs, epochMs } from "../kernel/time.ts";
+import { accessFromText, accessToText } from "./client-key-access.ts";
 import type { ClientKeysTable, WriteHandle } from "./schema.ts";
 import { isUniqueViolation } from "./sqlite/sqlite-error.ts";
 
@@ -32,14 +34,29 @@ export function createClientKeyStore(db: WriteHandle): ClientKeyStore {
       }
     },
 
-    async revoke(id, atMs) {
+    async revoke({ id, revokedAtMs, seal }) {
       const { numUpdatedRows } = await db
         .updateTable("client_keys")
-        .set({ revoked_at_ms: atMs })
+        .set({ revoked_at_ms: revokedAtMs, seal })
         .where("id", "=", id)
         .where("revoked_at_ms", "is", null)
         .executeTakeFirst();
       return numUpdatedRows > 0n;
+    },
+
+    async supersede({ id, expiresAtMs, rotatedTo, seal }) {
+      const { numUpdatedRows } = await db
+        .updateTable("client_keys")
+        .set({ expires_at_ms: expiresAtMs, rotated_to: rotatedTo, seal })
+        .where("id", "=", id)
+        .where("revoked_at_ms", "is", null)
+        .where("rotated_to", "is", null)
+        .executeTakeFirst();
+      return numUpdatedRows > 0n;
+    },
+
+    async reseal({ id, seal }) {
+      await db.updateTable("client_keys").set({ seal }).where("id", "=", id).where("seal", "is", null).execute();
     },
   };
 }
@@ -63,12 +80,17 @@ function toRow(record: ClientKeyRecord): ClientKeysTable {
     revoked_at_ms: record.revokedAtMs,
     expires_at_ms: record.expiresAtMs,
     last_used_at_ms: record.lastUsedAtMs,
+    owner_id: record.ownerId,
+    access: accessToText(record.access),
+    rotated_to: record.rotatedTo,
+    seal: record.seal,
   };
 }
 
 function fromRow(row: ClientKeysTable): ClientKeyRecord {
+  const id = clientKeyId(row.id);
   return {
-    id: clientKeyId(row.id),
+    id,
     name: row.name,
     hmac: row.hmac,
     pepperVersion: row.pepper_version,
@@ -76,6 +98,11 @@ function fromRow(row: ClientKeysTable): ClientKeyRecord {
     revokedAtMs: instantOrNull(row.revoked_at_ms),
     expiresAtMs: instantOrNull(row.expires_at_ms),
     lastUsedAtMs: instantOrNull(row.last_used_at_ms),
+    // An owner that is no user was not written by the gateway, and then the seal of the row does not fit.
+    ownerId: row.owner_id === null ? null : parseUserId(row.owner_id),
+    access: accessFromText(row.access, id),
+    rotatedTo: row.rotated_to === null ? null : clientKeyId(row.rotated_to),
+    seal: row.seal,
   };
 }
 

@@ -50,6 +50,13 @@ export type ClientKeysTable = {
   revoked_at_ms: number | null;
   expires_at_ms: number | null;
   last_used_at_ms: number | null;
+  /** Null: the operator's. */
+  owner_id: string | null;
+  /** JSON (client-key-access.ts); null: of a version without grants and limits. */
+  access: string | null;
+  rotated_to: string | null;
+  /** MAC over the row. */
+  seal: Uint8Array | null;
 };
 
 /** One row per request. Retention: until an operator deletes (docs/guide/backup-and-upgrade.md). Ordered by id, which is ordered by time. */

@@ -16,6 +16,7 @@ afterEach(() => {
 const NOT_SEALED: Readonly<Record<string, string>> = {
   "data_keys.wrapped": "sealed by the master key",
   "client_keys.hmac": "a digest under the pepper",
+  "client_keys.seal": "a digest of the row under the pepper",
   "oauth_sessions.state_hash": "a digest of a random state",
   "recovery_codes.mac": "a digest under the pepper",
   "login_throttles.device_hash": "a digest of a random cookie",

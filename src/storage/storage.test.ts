@@ -15,6 +15,7 @@ import { join } from "node:path";
 import type { ClientKeyRecord, StoredAccount } from "../control/ports.ts";
 import { StoreUnavailable } from "../control/store-unavailable.ts";
 import { clientKeyId } from "../domain/access/client-key-id.ts";
+import { parseUserId } from "../domain/access/user-id.ts";
 import { accountId } from "../domain/account/account.ts";
 import { err, ok } from "../kernel/result.ts";
 import { epochMs } from "../kernel/time.ts";
@@ -48,6 +49,18 @@ const key: ClientKeyRecord = {
   name: "laptop",
   hmac: new Uint8Array(32).fill(7),
   pepperVersion: 5,
+  ownerId: parseUserId("01939f6e-6f00-7abc-8def-0123456789ab"),
+  access: {
+    grant: {
+      scopes: ["messages", "models"],
+      models: ["claude-a", "claude-b*"],
+      networks: [{ text: "10.0.0.0/8", base: { family: 4, parts: [10, 0, 0, 0] }, prefixBits: 8 }],
+    },
+    limits: { requestsPerMinute: 600, inputTokensPerMinute: null, outputTokensPerMinute: 5, concurrency: 50 },
+    meterId: clientKeyId("0000000001"),
+  },
+  rotatedTo: null,
+  seal: new Uint8Array(32).fill(9),
   createdAtMs: epochMs(1000),
   revokedAtMs: null,
   expiresAtMs: epochMs(9000),
@@ -85,10 +98,25 @@ test("a revoked client key gives its name free and stays in the list", async () 
   const successor = { ...key, id: clientKeyId("bbbbbbbbbb"), createdAtMs: epochMs(2000) };
   expect(await storage.clientKeys.insert(key)).toEqual(ok(undefined));
   expect(await storage.clientKeys.insert(successor)).toEqual(err("name_taken"));
-  expect(await storage.clientKeys.revoke(key.id, epochMs(3000))).toBe(true);
-  expect(await storage.clientKeys.revoke(key.id, epochMs(4000))).toBe(false);
+  const revoked = { ...key, revokedAtMs: epochMs(3000), seal: Uint8Array.of(1) };
+  expect(await storage.clientKeys.revoke(revoked)).toBe(true);
+  expect(await storage.clientKeys.revoke({ ...revoked, revokedAtMs: epochMs(4000) })).toBe(false);
   expect(await storage.clientKeys.insert(successor)).toEqual(ok(undefined));
-  expect(await storage.clientKeys.list()).toEqual([successor, { ...key, revokedAtMs: epochMs(3000) }]);
+  expect(await storage.clientKeys.list()).toEqual([successor, revoked]);
+  await storage.close();
+});
+
+test("T-2.09 a rotated client key hands its name on once, and a revoked one never", async () => {
+  const storage = await openStorage({ dataDir: freshDir() });
+  const successor = { ...key, id: clientKeyId("bbbbbbbbbb"), createdAtMs: epochMs(2000), seal: null };
+  const old = { ...key, rotatedTo: successor.id, expiresAtMs: epochMs(5000), seal: Uint8Array.of(2) };
+  await storage.clientKeys.insert(key);
+  expect(await storage.clientKeys.supersede(old)).toBe(true);
+  expect(await storage.clientKeys.supersede(old)).toBe(false);
+  expect(await storage.clientKeys.insert(successor)).toEqual(ok(undefined));
+  await storage.clientKeys.reseal({ ...old, seal: Uint8Array.of(3) });
+  await storage.clientKeys.reseal({ ...successor, seal: Uint8Array.of(4) });
+  expect(await storage.clientKeys.list()).toEqual([{ ...successor, seal: Uint8Array.of(4) }, old]);
   await storage.close();
 });
 

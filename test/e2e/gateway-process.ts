@@ -139,7 +139,8 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
         credential,
       );
     },
-    createKey: (name) => gateway.json(["key", "create", name]),
+    createKey: (name) =>
+      gateway.json(["key", "create", name, "--requests-per-minute", "none", "--concurrency", "none"]),
     requests: (limit = 100) => gateway.json(["requests", "--limit", String(limit)]),
     signal: (name) => child.kill(name),
     exited,

@@ -96,7 +96,7 @@ test("a new pepper is for new client keys; those of the old one are accepted as 
   expect(await acceptedNames(world, [old, fresh])).toEqual(["old", "fresh"]);
   const record = (await world.storage.clientKeys.list()).find(({ name }) => name === "old");
   if (record === undefined) throw new Error("Cannot find the key");
-  await world.storage.clientKeys.revoke(record.id, record.createdAtMs);
+  await world.storage.clientKeys.revoke({ ...record, revokedAtMs: record.createdAtMs });
   await world.vault.rotateDataKeys(["apikey-pepper"]);
   await settled(world);
   const peppers = (await world.vault.status()).dataKeys.filter(({ purpose }) => purpose === "apikey-pepper");

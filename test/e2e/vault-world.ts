@@ -1,10 +1,13 @@
 import { join } from "node:path";
 import type { Config, Secrets } from "../../src/config/config.ts";
+import { OPEN_GRANT } from "../../src/domain/access/key-grant.ts";
+import { NO_LIMITS } from "../../src/domain/access/key-limits.ts";
 import { type AccountId, accountId } from "../../src/domain/account/account.ts";
 import { Secret } from "../../src/kernel/secret.ts";
 import { type EpochMs, epochMs } from "../../src/kernel/time.ts";
 import { createAccountVault } from "../../src/keyring/account-vault.ts";
 import { createClientKeyMint } from "../../src/keyring/client-key-mint.ts";
+import { createClientKeySeals } from "../../src/keyring/client-key-seal.ts";
 import { createClientKeyVerifier } from "../../src/keyring/client-key-verifier.ts";
 import { createVault, type VaultNeeds } from "../../src/keyring/vault.ts";
 import { openKeyringFor } from "../../src/open-keyring.ts";
@@ -100,7 +103,9 @@ export async function addClientKey({ storage, keyring }: VaultWorld, name: strin
   const minted = mint.create();
   const { id, hmac, pepperVersion } = minted;
   const instants = { createdAtMs: now(), revokedAtMs: null, expiresAtMs: null, lastUsedAtMs: null };
-  const inserted = await storage.clientKeys.insert({ ...instants, id, name, hmac, pepperVersion });
+  const access = { grant: OPEN_GRANT, limits: NO_LIMITS, meterId: id };
+  const record = { ...instants, id, name, hmac, pepperVersion, access, ownerId: null, rotatedTo: null, seal: null };
+  const inserted = await storage.clientKeys.insert({ ...record, seal: createClientKeySeals(keyring).seal(record) });
   if (!inserted.ok) throw new Error(inserted.error);
   return mint.disclose(minted);
 }

@@ -1,5 +1,7 @@
 import { createInProcessCoordination } from "../../src/cluster/in-process.ts";
 import { clientKeyId } from "../../src/domain/access/client-key-id.ts";
+import { OPEN_GRANT } from "../../src/domain/access/key-grant.ts";
+import { NO_LIMITS } from "../../src/domain/access/key-limits.ts";
 import { type Account, accountId } from "../../src/domain/account/account.ts";
 import { createHomeBook } from "../../src/domain/affinity/home-book.ts";
 import { createRetryBudget } from "../../src/domain/failover/retry-budget.ts";
@@ -12,6 +14,8 @@ import { createSelector, type Selector, type Ticket } from "../../src/domain/sel
 import { DEFAULT_STRATEGY } from "../../src/domain/selection/strategy-name.ts";
 import { createBodyBudget } from "../../src/gateway/body-budget.ts";
 import type { Answer } from "../../src/gateway/call.ts";
+import { createFailedKeys } from "../../src/gateway/failed-keys.ts";
+import { createKeyMeters } from "../../src/gateway/key-meters.ts";
 import { createPoolOwner } from "../../src/gateway/pool-owner.ts";
 import type { Accounts, Caller, Observer } from "../../src/gateway/ports.ts";
 import { createPresences } from "../../src/gateway/presences.ts";
@@ -106,9 +110,15 @@ const DEADLINES: Deadlines = {
   streamTotalMs: durationMs(3_600_000),
 };
 const CALLERS: ReadonlyMap<string, Caller> = new Map([
-  [CLIENT_KEY, { keyId: clientKeyId("k1"), keyName: "the key of the test" }],
-  [OTHER_KEY, { keyId: clientKeyId("k2"), keyName: "another key of the test" }],
+  [CLIENT_KEY, openCaller("k1", "the key of the test")],
+  [OTHER_KEY, openCaller("k2", "another key of the test")],
 ]);
+
+/** A key that may do everything that needs no scope of its own, without limits. */
+export function openCaller(id: string, keyName: string): Caller {
+  const keyId = clientKeyId(id);
+  return { keyId, keyName, access: { grant: OPEN_GRANT, limits: NO_LIMITS, meterId: keyId } };
+}
 
 export function createStage({ accounts: first, overrides, queue, ...chosen }: StageOptions = {}): Stage {
   const clock = createManualClock();
@@ -126,6 +136,9 @@ export function createStage({ accounts: first, overrides, queue, ...chosen }: St
     clock,
     random: () => 1,
     keys: { verify: (presented) => CALLERS.get(presented) ?? null },
+    failedKeys: createFailedKeys({ perMinute: 20 }),
+    meters: createKeyMeters(),
+    passthrough: null,
     accounts: roster.port,
     upstream,
     ...record.ports,

@@ -57,6 +57,12 @@ export function addressText({ family, parts }: IpAddress): string {
   return `${hex.slice(0, start).join(":")}::${hex.slice(start + length).join(":")}`;
 }
 
+/** Equal for what counts as one client: an IPv4 address, or the /64 of an IPv6 address. Numbers, so that it costs no text. */
+export function networkKey({ family, parts }: IpAddress): number | string {
+  const [a = 0, b = 0, c = 0, d = 0] = parts;
+  return family === 4 ? ((a * 256 + b) * 256 + c) * 256 + d : `${a}:${b}:${c}:${d}`;
+}
+
 /** The first of the longest runs. */
 function longestZeros(parts: readonly number[]): { readonly start: number; readonly length: number } {
   let longest = { start: 0, length: 0 };

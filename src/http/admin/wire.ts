@@ -49,10 +49,17 @@ export function accountTestToWire(test: AccountTest): AccountTestWire {
 }
 
 export function keyToWire({ record, state }: ClientKeyReport): KeyWire {
+  const { grant, limits } = record.access;
   return {
     id: record.id,
     name: record.name,
     state,
+    ownerId: record.ownerId,
+    scopes: grant.scopes === null ? null : [...grant.scopes],
+    models: grant.models === null ? null : [...grant.models],
+    networks: grant.networks?.map(({ text }) => text) ?? null,
+    limits: { ...limits },
+    rotatedTo: record.rotatedTo,
     createdAt: toRfc3339(record.createdAtMs),
     expiresAt: instantOrNull(record.expiresAtMs),
     revokedAt: instantOrNull(record.revokedAtMs),

@@ -91,6 +91,8 @@ const ACCOUNT_ROWS: readonly Row[] = [
 const KEY_ROWS: readonly Row[] = [
   ["GET", "/api/keys", "principal", ["keys.read", "keys.own"], "none", NO_BODY, "session", "-", "none"],
   ["POST", "/api/keys", "principal", ["keys.create", "keys.own"], "token", ADMIN, "session", "-", ["KEY001"]],
+  ["GET", "/api/keys/{key}", "principal", ["keys.read", "keys.own"], "none", NO_BODY, "session", "-", "none"],
+  ["POST", "/api/keys/{key}/rotate", "principal", ["keys.create", "keys.own"], "token", SMALL, "session", "-", ["KEY004"]],
   ["DELETE", "/api/keys/{key}", "principal", ["keys.revoke", "keys.own"], "token", NO_BODY, "session", "-", ["KEY002"]],
 ];
 

@@ -49,7 +49,7 @@ describe("the table of routes", () => {
   test("agrees with what the data plane dispatches", () => {
     for (const { method, path } of ROUTES.filter(({ plane }) => plane === "data")) {
       const sent = { method: method === "*" ? "POST" : method, path: path.replace(/\{[a-z]+\}/, "some-thing") };
-      expect(routeOf(sent)).toEqual(
+      expect(routeOf(sent)).toMatchObject(
         path.startsWith("/v1/messages")
           ? { kind: "messages" }
           : path.startsWith("/v1/models")

@@ -13,6 +13,8 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { clientKeyId } from "../../domain/access/client-key-id.ts";
+import { OPEN_GRANT } from "../../domain/access/key-grant.ts";
+import { NO_LIMITS } from "../../domain/access/key-limits.ts";
 import { accountId } from "../../domain/account/account.ts";
 import { type LedgerBegin, type LedgerSettle, type RequestId, requestId } from "../../domain/ledger/record.ts";
 import { durationMs, epochMs } from "../../kernel/time.ts";
@@ -140,12 +142,13 @@ test.skipIf(process.platform !== "linux")("the ledger's thread yields to the rel
   await closeBoth(both);
 });
 
-test("a request marks its client key as used, once a minute", async () => {
+test("T-2.19 a request marks its client key as used, once a minute", async () => {
   const { storage, ledger } = await openBoth(freshDir());
   const keyId = clientKeyId("abcdefghij");
   const record = { id: keyId, name: "laptop", hmac: new Uint8Array(32), pepperVersion: 1 };
   const instants = { createdAtMs: epochMs(1), revokedAtMs: null, expiresAtMs: null, lastUsedAtMs: null };
-  await storage.clientKeys.insert({ ...record, ...instants });
+  const access = { grant: OPEN_GRANT, limits: NO_LIMITS, meterId: keyId };
+  await storage.clientKeys.insert({ ...record, ...instants, access, ownerId: null, rotatedTo: null, seal: null });
   const lastUsed = async () => (await storage.clientKeys.list())[0]?.lastUsedAtMs;
   for (const [startedAtMs, expected] of [
     [100_000, 100_000],

@@ -6,6 +6,7 @@ import { auditSchema } from "./0004-audit.ts";
 import { peopleSchema } from "./0005-people.ts";
 import { encryptionsSchema } from "./0006-encryptions.ts";
 import { auditSinksSchema } from "./0007-audit-sinks.ts";
+import { clientKeyAccessSchema } from "./0008-client-key-access.ts";
 
 /** Forward only, in the order of the names. An object, not a folder: a compiled binary has no folder to read. */
 export const allMigrations: Readonly<Record<string, Migration>> = {
@@ -16,4 +17,5 @@ export const allMigrations: Readonly<Record<string, Migration>> = {
   "0005-people": { up: peopleSchema },
   "0006-encryptions": { up: encryptionsSchema },
   "0007-audit-sinks": { up: auditSinksSchema },
+  "0008-client-key-access": { up: clientKeyAccessSchema },
 };

@@ -1,0 +1,106 @@
+import { type IpNetwork, parseIpNetwork } from "../domain/access/ip-address.ts";
+import type { KeyGrant, KeyScope } from "../domain/access/key-grant.ts";
+import { DEFAULT_LIMITS, type KeyLimits } from "../domain/access/key-limits.ts";
+import type { UserId } from "../domain/access/user-id.ts";
+import { err, ok, type Result } from "../kernel/result.ts";
+import { type DurationMs, durationMs } from "../kernel/time.ts";
+import { parseName } from "./name.ts";
+import { type Refusal, type RefusalCode, refusal } from "./refusal.ts";
+
+/** What somebody asks for. Null: no such restriction; a limit that is not given is the default one. */
+export type KeyDraft = {
+  readonly name: string;
+  /** Whose it is; null: the operator's. */
+  readonly ownerId: UserId | null;
+  /** Null: 90 days. */
+  readonly expiresInMs: DurationMs | "never" | null;
+  readonly scopes: readonly KeyScope[] | null;
+  readonly models: readonly string[] | null;
+  readonly networks: readonly string[] | null;
+  readonly limits: Partial<KeyLimits>;
+  /** Only the operator at the Unix socket may ask for a key that never expires. */
+  readonly isOperator: boolean;
+  /** Nobody grants what they do not hold: those who make keys for themselves alone hold no passthrough. */
+  readonly mayGrantPassthrough: boolean;
+};
+
+/** A draft of the operator that asks for nothing but a name. */
+export const OPEN_DRAFT: Omit<KeyDraft, "name"> = {
+  ownerId: null,
+  expiresInMs: null,
+  scopes: null,
+  models: null,
+  networks: null,
+  limits: {},
+  isOperator: true,
+  mayGrantPassthrough: true,
+};
+
+export type KeyPlan = {
+  readonly name: string;
+  readonly ownerId: UserId | null;
+  /** Null: never. */
+  readonly expiresInMs: DurationMs | null;
+  readonly grant: KeyGrant;
+  readonly limits: KeyLimits;
+};
+
+const DAY_MS = 86_400_000;
+const MIN_EXPIRY_MS = 60_000;
+const DEFAULT_EXPIRY_MS = durationMs(90 * DAY_MS);
+const MAX_EXPIRY_MS = 365 * DAY_MS;
+const MAX_ENTRIES = 100;
+/** The largest number of tokens or requests a minute that makes sense of a limit. */
+export const MAX_LIMIT = 1_000_000_000;
+const MODEL = /^[\w.:@/-]{1,127}[\w.:@/*-]?$/;
+
+export function parseKeyDraft(draft: KeyDraft): Result<KeyPlan, Refusal> {
+  const name = parseName("create key", draft.name);
+  if (!name.ok) return name;
+  const refuse = (code: RefusalCode, fact: string, field: string) =>
+    err(refusal(code, `Cannot create key "${name.value}": ${fact}`, field));
+
+  const { expiresInMs, scopes, models, isOperator, mayGrantPassthrough } = draft;
+  if (expiresInMs === "never" && !isOperator) {
+    return refuse("expiry_out_of_range", "only the operator may make a key that never expires", "expiresIn");
+  }
+  if (typeof expiresInMs === "number" && (expiresInMs < MIN_EXPIRY_MS || expiresInMs > MAX_EXPIRY_MS)) {
+    return refuse("expiry_out_of_range", "a key expires after at least 1 minute and at most 365 days", "expiresIn");
+  }
+  if (scopes?.includes("passthrough") === true && !mayGrantPassthrough) {
+    return refuse("scope_not_held", "you cannot grant the scope passthrough", "scopes");
+  }
+  if (models !== null && !(models.length <= MAX_ENTRIES && models.every((model) => MODEL.test(model)))) {
+    const fact = `a model is an id of at most 128 characters, or the beginning of one and a "*"; at most ${MAX_ENTRIES}`;
+    return refuse("grant_invalid", fact, "models");
+  }
+  const networks = parseNetworks(draft.networks);
+  if (networks === "invalid") {
+    const fact = `a network is an IP address or a range like 10.0.0.0/8, with no bits set behind the prefix; at most ${MAX_ENTRIES}`;
+    return refuse("grant_invalid", fact, "networks");
+  }
+  const limits = { ...DEFAULT_LIMITS, ...draft.limits };
+  if (!Object.values(limits).every(isLimit)) {
+    return refuse("grant_invalid", `a limit is a whole number from 1 to ${MAX_LIMIT}, or none`, "limits");
+  }
+  return ok({
+    name: name.value,
+    ownerId: draft.ownerId,
+    expiresInMs: expiresInMs === "never" ? null : (expiresInMs ?? DEFAULT_EXPIRY_MS),
+    grant: { scopes: scopes === null ? null : [...new Set(scopes)], models, networks },
+    limits,
+  });
+}
+
+function parseNetworks(texts: readonly string[] | null): readonly IpNetwork[] | null | "invalid" {
+  if (texts === null) return null;
+  const parsed = texts.slice(0, MAX_ENTRIES).flatMap((text) => {
+    const network = parseIpNetwork(text);
+    return network.ok ? [network.value] : [];
+  });
+  return parsed.length === texts.length ? parsed : "invalid";
+}
+
+function isLimit(value: number | null): boolean {
+  return value === null || (Number.isInteger(value) && value >= 1 && value <= MAX_LIMIT);
+}
