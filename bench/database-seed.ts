@@ -41,6 +41,10 @@ export function seedKeys(dataDir: string, rows: number): void {
     return [id, `seed-${at}`, randomBytes(HMAC_BYTES), nowMs];
   };
   insertRows(dataDir, { statement, rows, valuesAt });
+  // As rows of a version that sealed none: the next start seals them instead of refusing them as forged.
+  const database = new Database(join(dataDir, DATABASE), { readwrite: true });
+  database.run("delete from meta where key = 'setting:clientKeysSealed'");
+  database.close();
 }
 
 type Value = string | number | Uint8Array;

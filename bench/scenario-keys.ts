@@ -1,4 +1,6 @@
 import { composeClientKey } from "../src/domain/access/client-key.ts";
+import { OPEN_GRANT } from "../src/domain/access/key-grant.ts";
+import { DEFAULT_LIMITS } from "../src/domain/access/key-limits.ts";
 import { epochMs } from "../src/kernel/time.ts";
 import { createClientKeyMint } from "../src/keyring/client-key-mint.ts";
 import { createClientKeyVerifier, type VerifiableKey } from "../src/keyring/client-key-verifier.ts";
@@ -36,7 +38,8 @@ async function checkRows({ options, say }: Bench): Promise<readonly Row[]> {
   for (let at = 0; at < manyKeys; at += 1) {
     const minted = mint.create();
     const { id, hmac, pepperVersion } = minted;
-    records.push({ id, name: `key-${at}`, hmac, pepperVersion, revokedAtMs: null, expiresAtMs: null });
+    const access = { grant: OPEN_GRANT, limits: DEFAULT_LIMITS, meterId: id };
+    records.push({ id, name: `key-${at}`, hmac, pepperVersion, access, revokedAtMs: null, expiresAtMs: null });
     if (good.length < SAMPLE_KEYS) good.push(mint.disclose(minted));
   }
   const startMs = performance.now();

@@ -348,8 +348,8 @@ function createMemoryKeys(): ClientKeyStore & { rows: Map<ClientKeyId, ClientKey
     async supersede({ id, rotatedTo, expiresAtMs, seal }: ClientKeyRecord) {
       return put(id, { rotatedTo, expiresAtMs, seal });
     },
-    async reseal({ id, seal }: ClientKeyRecord) {
-      put(id, { seal });
+    async reseal(records: readonly ClientKeyRecord[]) {
+      for (const { id, seal } of records) put(id, { seal });
     },
   };
   return store;

@@ -138,30 +138,43 @@ const SEALED = "clientKeysSealed";
  * from then on a row without a seal is a forged one.
  */
 async function genuineRows(needs: KeyChangeNeeds, stored: readonly ClientKeyRecord[]): Promise<KnownKeys> {
-  const { settings, seals, changes, onForeignRow } = needs;
+  const { settings, seals, changes } = needs;
   const isSealed = (await settings.get(SEALED)) !== null;
   const genuine: KnownKeys = new Map();
   const unsealed: ClientKeyRecord[] = [];
+  const foreign: ClientKeyRecord[] = [];
   for (const record of stored) {
     // Nothing opens with a row that is revoked, or that was imported without its secret.
     if (record.revokedAtMs !== null) continue;
     if (record.seal === null && !isSealed) unsealed.push(sealed(needs, record));
     else if (seals.isGenuine(record)) genuine.set(record.id, record);
-    else {
-      onForeignRow(record);
-      await changes.note({ ...auditOf("KEY005E", record), reason: "row_changed_outside" });
-    }
+    else foreign.push(record);
   }
+  await tellForeign(needs, foreign);
   if (isSealed) return genuine;
   await changes.change(
     { code: "KEY006I", actor: SYSTEM, object: { type: "client_keys", id: "all", name: null } },
     async (stores) => {
-      for (const record of unsealed) await stores.clientKeys.reseal(record);
+      await stores.clientKeys.reseal(unsealed);
       await stores.settings.set(SEALED, "1");
     },
   );
   for (const record of unsealed) genuine.set(record.id, record);
   return genuine;
+}
+
+/** So many are told of one by one: a database of another gateway must not fill the audit log. */
+const MAX_TOLD = 10;
+
+async function tellForeign({ changes, onForeignRow }: KeyChangeNeeds, foreign: readonly ClientKeyRecord[]) {
+  for (const record of foreign.slice(0, MAX_TOLD)) {
+    onForeignRow(record);
+    await changes.note({ ...auditOf("KEY005E", record), reason: "row_changed_outside" });
+  }
+  const more = foreign.length - MAX_TOLD;
+  if (more <= 0) return;
+  const object = { type: "client_keys", id: "others", name: null };
+  await changes.note({ code: "KEY005E", actor: SYSTEM, object, after: { count: more }, reason: "row_changed_outside" });
 }
 
 type Now = { readonly isSuspended: boolean; readonly nowMs: EpochMs };

@@ -66,8 +66,8 @@ export interface ClientKeyStore {
   revoke(record: ClientKeyRecord): Promise<boolean>;
   /** Stores `rotatedTo`, `expiresAtMs` and the seal. False when there is no such key, or it is revoked or rotated. */
   supersede(record: ClientKeyRecord): Promise<boolean>;
-  /** Stores the seal of a row that has none. */
-  reseal(record: ClientKeyRecord): Promise<void>;
+  /** Stores the seals of rows that have none. */
+  reseal(records: readonly ClientKeyRecord[]): Promise<void>;
 }
 
 /** One line of the ledger. Fields that only a settled request has are null while it is in flight. */

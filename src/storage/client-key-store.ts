@@ -8,6 +8,8 @@ import type { ClientKeysTable, WriteHandle } from "./schema.ts";
 import { isUniqueViolation } from "./sqlite/sqlite-error.ts";
 
 const MAX_CLIENT_KEYS = 200_000;
+/** Twelve columns each, and SQLite takes 32,766 values at most. */
+const RESEAL_ROWS = 1_000;
 const PAGE_ROWS = 2_000;
 
 /** When a key was last used is written by the ledger's ingestion, off the event loop (ledger/ingest-rows.ts). */
@@ -55,8 +57,19 @@ export function createClientKeyStore(db: WriteHandle): ClientKeyStore {
       return numUpdatedRows > 0n;
     },
 
-    async reseal({ id, seal }) {
-      await db.updateTable("client_keys").set({ seal }).where("id", "=", id).where("seal", "is", null).execute();
+    async reseal(records) {
+      for (let at = 0; at < records.length; at += RESEAL_ROWS) {
+        await db
+          .insertInto("client_keys")
+          .values(records.slice(at, at + RESEAL_ROWS).map(toRow))
+          .onConflict((conflict) =>
+            conflict
+              .column("id")
+              .doUpdateSet((row) => ({ seal: row.ref("excluded.seal") }))
+              .where("client_keys.seal", "is", null),
+          )
+          .execute();
+      }
     },
   };
 }

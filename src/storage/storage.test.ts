@@ -114,8 +114,10 @@ test("T-2.09 a rotated client key hands its name on once, and a revoked one neve
   expect(await storage.clientKeys.supersede(old)).toBe(true);
   expect(await storage.clientKeys.supersede(old)).toBe(false);
   expect(await storage.clientKeys.insert(successor)).toEqual(ok(undefined));
-  await storage.clientKeys.reseal({ ...old, seal: Uint8Array.of(3) });
-  await storage.clientKeys.reseal({ ...successor, seal: Uint8Array.of(4) });
+  await storage.clientKeys.reseal([
+    { ...old, seal: Uint8Array.of(3) },
+    { ...successor, seal: Uint8Array.of(4) },
+  ]);
   expect(await storage.clientKeys.list()).toEqual([{ ...successor, seal: Uint8Array.of(4) }, old]);
   await storage.close();
 });
