@@ -191,13 +191,16 @@ test.each<{ what: string; draft: Partial<KeyDraft>; code: string; field: string 
   expect(await world.keys.list()).toEqual([]);
 });
 
-test.each([-1, 0, 1.5, 2 ** 53, Number.POSITIVE_INFINITY, Number.NaN])("T-7.16 a limit of %d is refused", async (value) => {
-  const world = await createControlWorld();
-  for (const name of ["requestsPerMinute", "inputTokensPerMinute", "outputTokensPerMinute", "concurrency"] as const) {
-    const created = await world.keys.create({ ...OPEN_DRAFT, name: "ci", limits: { [name]: value } });
-    expect(created).toMatchObject({ ok: false, error: { code: "grant_invalid", field: "limits" } });
-  }
-});
+test.each([-1, 0, 1.5, 2 ** 53, Number.POSITIVE_INFINITY, Number.NaN])(
+  "T-7.16 a limit of %d is refused",
+  async (value) => {
+    const world = await createControlWorld();
+    for (const name of ["requestsPerMinute", "inputTokensPerMinute", "outputTokensPerMinute", "concurrency"] as const) {
+      const created = await world.keys.create({ ...OPEN_DRAFT, name: "ci", limits: { [name]: value } });
+      expect(created).toMatchObject({ ok: false, error: { code: "grant_invalid", field: "limits" } });
+    }
+  },
+);
 
 test("T-2.11 a user who may not use the proxy any more loses their keys at once, also after a restart, and gets them back", async () => {
   const world = await createControlWorld();
