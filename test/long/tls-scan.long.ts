@@ -36,7 +36,8 @@ test.each([
       );
       expect(findings.length).toBeGreaterThan(100);
       expect(bad.map(({ id, severity, finding }) => `${id} ${severity} ${finding}`)).toEqual([]);
-      const sslscan = Bun.spawn(["sslscan", "--no-colour", target], { stdout: "pipe" });
+      // Its own look for Heartbleed gives up when the connection is reset; testssl.sh has looked.
+      const sslscan = Bun.spawn(["sslscan", "--no-colour", "--no-heartbleed", target], { stdout: "pipe" });
       const seen = await new Response(sslscan.stdout).text();
       expect(seen).toMatch(/TLSv1\.2 +enabled[\s\S]*TLSv1\.3 +enabled/);
       expect(seen).toMatch(/SSLv2 +disabled[\s\S]*SSLv3 +disabled[\s\S]*TLSv1\.0 +disabled[\s\S]*TLSv1\.1 +disabled/);

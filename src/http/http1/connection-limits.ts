@@ -20,5 +20,5 @@ export const MAX_HELD_BYTES = 64 * 1024;
 export const MAX_BURST = 16;
 /** From the TCP connection to the end of the TLS handshake. */
 export const HANDSHAKE_MS = 10_000;
-/** Handshakes under way at one time. About 30 KiB each. */
+/** Handshakes under way at one time. A stalled one holds about 13 KiB (2026-11-24). */
 export const MAX_HANDSHAKES = 1024;

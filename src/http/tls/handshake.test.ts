@@ -129,6 +129,34 @@ describe("T-25.02 what is no proper hello", () => {
   });
 });
 
+test("T-25.02 a request in the same segment as the end of the handshake is served", async () => {
+  using world = startTls({ pair });
+  // A relay that holds the client's bytes back until it has been quiet for a while.
+  const relay = Bun.listen<{ up: Socket; held: Buffer[]; timer: Timer | undefined }>({
+    hostname: "127.0.0.1",
+    port: 0,
+    socket: {
+      open(client) {
+        const up = connectTcp({ port: world.port, host: "127.0.0.1", noDelay: true });
+        client.data = { up, held: [], timer: undefined };
+        up.on("data", (bytes) => void client.write(bytes));
+        up.on("error", () => client.end());
+        up.on("close", () => client.end());
+      },
+      data({ data }, bytes) {
+        data.held.push(Buffer.from(bytes));
+        clearTimeout(data.timer);
+        data.timer = setTimeout(() => data.up.write(Buffer.concat(data.held.splice(0))), 60);
+      },
+      close: (client) => void client.data.up.destroy(),
+    },
+  });
+  for (const maxVersion of ["TLSv1.2", "TLSv1.3"] as const) {
+    expect(await ask(relay.port, { ...trust, maxVersion })).toMatchObject({ status: 200 });
+  }
+  relay.stop(true);
+});
+
 describe("T-25.03 a handshake that stalls", () => {
   test.each([
     { name: "nothing", start: Buffer.alloc(0) },
