@@ -90,6 +90,14 @@ export async function openRunningAudit(needs: RunningAuditNeeds): Promise<Runnin
       log.error("The audit log cannot be written", { error: cause });
     }
   };
+  /** The ledger's thread does it after its own commits alone: without requests nobody would. */
+  const carryOver = async (): Promise<void> => {
+    try {
+      await storage.checkpoint();
+    } catch (cause) {
+      log.warn("The write-ahead log cannot be carried into the database", { error: cause });
+    }
+  };
   const process = { type: "gateway", id: keeper.logId, name: null };
   const endTicks: (() => void)[] = [];
 
@@ -110,8 +118,10 @@ export async function openRunningAudit(needs: RunningAuditNeeds): Promise<Runnin
     async start() {
       endTicks.push(clock.every(REFUSALS_MS, () => void note([...tally.take(), ...door.take()])));
       endTicks.push(clock.every(DAY_MS, () => void pruner.daily()));
+      endTicks.push(clock.every(REFUSALS_MS, () => void carryOver()));
       await note([{ code: "SYS001I", actor: SYSTEM, object: process, after: { version: VERSION } }]);
       await pruner.daily();
+      void carryOver();
     },
     async stop() {
       for (const end of endTicks) end();

@@ -59,6 +59,8 @@ export type Storage = {
   readonly homes: HomeStore;
   /** The engine's full check, off the event loop; the error is its first complaint. */
   integrityCheck(): Promise<Result<void, string>>;
+  /** Carries what was committed from the write-ahead log into the database, off the event loop, so that the log does not grow. */
+  checkpoint(): Promise<void>;
   /** The error names the first path in the data directory that others can use. */
   checkPermissions(): Result<void, string>;
   /** Releases the directory last. Stop the ledger before. */
@@ -123,6 +125,9 @@ async function open(paths: DataPaths): Promise<Storage> {
         const query = CompiledQuery.raw("pragma integrity_check(1)");
         const complaint = (await reading.executeQuery<{ integrity_check: string }>(query)).rows[0]?.integrity_check;
         return complaint === "ok" ? ok(undefined) : err(complaint ?? "no answer");
+      },
+      async checkpoint() {
+        await writing.executeQuery(CompiledQuery.raw("pragma wal_checkpoint(passive)"));
       },
       checkPermissions: () => checkDataDirectory(paths),
       async close() {
