@@ -2,6 +2,7 @@ import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { chmodSync, copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import Anthropic from "@anthropic-ai/sdk";
 import { createCertificateAuthority, type Pair } from "../../sim/certificate-authority.ts";
 import { type Simulator, startSimulator } from "../../sim/simulator.ts";
 import { type GatewayOptions, type GatewayProcess, runCli, startGateway } from "./gateway-process.ts";
@@ -122,6 +123,24 @@ describe("the gateway over TLS", () => {
     expect(await auditOf(gateway, "UPS")).toMatchObject([
       { code: "UPS001I", before: { issuer: null }, after: { issuer: "ca" } },
     ]);
+  });
+
+  test("T-25.01 the official SDK streams over it, and eight megabytes arrive as they were sent", async () => {
+    await using world = await startWorld({ env: over(fresh("gateway")) });
+    const { gateway, simulator } = world;
+    const client = new Anthropic({
+      baseURL: gateway.url,
+      apiKey: gateway.firstKey,
+      maxRetries: 0,
+      fetch: (url, init) => fetch(url, { ...init, tls: { ca: authority.root } }),
+    });
+    const content = "x".repeat(8 * 1024 * 1024);
+    const order = { model: "claude-sonnet-4-5", max_tokens: 64, messages: [{ role: "user" as const, content }] };
+    const message = await client.messages.stream(order).finalMessage();
+    expect(message.stop_reason).toBe("end_turn");
+    const [record] = messagesAt(simulator);
+    const body = JSON.stringify({ ...order, stream: true });
+    expect(record?.bodySha256).toBe(new Bun.CryptoHasher("sha256").update(body).digest("hex"));
   });
 
   test("T-25.06 what a client says of certificates is not believed and not passed on", async () => {
