@@ -4,7 +4,7 @@ import type { Secret } from "../kernel/secret.ts";
 import { after, durationMs, type EpochMs } from "../kernel/time.ts";
 import type { AccountDraft, AccountFields } from "./account-draft.ts";
 import type { AccountService, AddedAccount } from "./accounts.ts";
-import { currentActor } from "./acting.ts";
+import { currentActor, currentSessionId } from "./acting.ts";
 import type { AuditAction } from "./audit-codes.ts";
 import type { AuditDraft, AuditedChanges } from "./audit-port.ts";
 import { type BeginLoginCommand, type LoginRules, parseLoginDraft, parseRedirect } from "./login-draft.ts";
@@ -214,10 +214,11 @@ function planOf({ plan }: OpenSession): Plan {
   return JSON.parse(plan) as Plan;
 }
 
-/** Whoever began it must finish it. */
+/** Whoever began it must finish it, in the same session. */
 function ownerNow(): string {
   const { type, id } = currentActor();
-  return `${type}:${id}`;
+  const sessionId = currentSessionId();
+  return sessionId === null ? `${type}:${id}` : `${type}:${id}:${sessionId}`;
 }
 
 type Named = Pick<Account, "name"> & { readonly id: string };

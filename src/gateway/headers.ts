@@ -57,6 +57,10 @@ const NOT_DOWN = [
   "clear-site-data",
   "refresh",
   "link",
+  "report-to",
+  "reporting-endpoints",
+  "nel",
+  "service-worker-allowed",
   "server",
   "x-powered-by",
 ];

@@ -156,12 +156,16 @@ async function run(call: Call, visitor: Visitor, body: Uint8Array, room: Room): 
     method: entry?.method ?? call.method,
     ...(body.length === 0 ? {} : { body, headers: { "content-type": "application/json" } }),
   });
-  const response = await actingAs(actorOf(visitor), () => room.app.fetch(request, visitor));
+  const response = await actingAs(actorOf(visitor), () => room.app.fetch(request, visitor), sessionIdOf(visitor));
   return {
     status: response.status,
     headers: [...response.headers].filter(([name]) => name !== "content-length"),
     body: new Uint8Array(await response.arrayBuffer()),
   };
+}
+
+function sessionIdOf({ principal }: Visitor): string | null {
+  return principal?.kind === "user" && principal.via.kind === "session" ? principal.via.sessionId : null;
 }
 
 /** For the audit log. Nobody in particular is told apart by the address alone. */
