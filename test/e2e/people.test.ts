@@ -47,7 +47,7 @@ function failuresOf(dataDir: string): number {
   return most;
 }
 
-test("T-20.10 T-3.15 T-4.17 setup secret, locks and sessions over kill -9", async () => {
+test("T-20.10 T-3.15 T-4.17 T-2.11 setup secret, locks and sessions over kill -9; a role that is lost takes keys along", async () => {
   let gateway: GatewayProcess = await startGateway();
   const { dataDir } = gateway;
   const restart = async () => {
@@ -103,6 +103,17 @@ test("T-20.10 T-3.15 T-4.17 setup secret, locks and sessions over kill -9", asyn
     const known = createBrowser(url);
     known.jar.set("bccf_dev", bob.jar.get("bccf_dev") ?? "");
     expect((await known.send("POST", "/auth/login", { name: "bob", password: BOB_PASSWORD })).status).toBe(200);
+
+    const { answer: created } = await known.send("POST", "/api/keys", { name: "bobs" });
+    const models = async () => {
+      const response = await fetch(`${url()}/v1/models`, { headers: { "x-api-key": String(created["key"]) } });
+      await response.arrayBuffer();
+      return response.status;
+    };
+    expect(await models()).not.toBe(401);
+    expect((await owner.send("PUT", "/api/users/bob/role", { role: "auditor" })).status).toBe(200);
+    expect(await models()).toBe(401);
+    expect((await known.send("GET", "/auth/session")).status).toBe(401);
   } finally {
     await gateway.stop();
     rmSync(dataDir, { recursive: true, force: true });
