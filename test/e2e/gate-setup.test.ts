@@ -1,5 +1,7 @@
 import { Database } from "bun:sqlite";
 import { afterEach, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ask, outcome, PASSWORD } from "./admin-client.ts";
 import { pathOf, routesOf } from "./admin-world.ts";
@@ -81,7 +83,7 @@ describe("until there is an owner", () => {
     for (const verb of ["disable", "enable", "reset-mfa"])
       expect((await gateway.cli(["user", verb, "mona"])).code).toBe(0);
     const refused = await gateway.cli(["token", "create", "ci", "--user", "mona"]);
-    expect(refused.stderr).toContain("change the password");
+    expect(refused.stderr).toMatch(/password.*change it first/);
     expect(await gateway.json<unknown>(["token", "list", "--user", "mona"])).toEqual([]);
     expect((await gateway.cli(["token", "list", "--user", "nobody"])).code).toBe(1);
     expect((await gateway.cli(["user", "remove", "mona"])).code).toBe(0);
@@ -135,6 +137,32 @@ describe("who fails too often", () => {
     expect((await ask(gateway, { method: "POST", path: "/auth/login", from: "127.9.9.8", body })).status).toBe(200);
   });
 });
+
+test("T-1.04 what the door refused is in the audit log, added up, without the credential", async () => {
+  const dataDir = mkdtempSync(join(tmpdir(), "bccf-gate-"));
+  try {
+    const first = await start({ dataDir });
+    await setUp(first, secretOf(first));
+    const from = "127.7.7.7";
+    for (let round = 0; round < 3; round += 1) {
+      await ask(first, { path: `/v1/models?api_key=${first.firstKey}`, from });
+      await ask(first, { path: "/api/accounts", from });
+    }
+    await first.stop();
+    running.splice(0);
+    const second = await start({ dataDir });
+    const entries = await second.json<
+      readonly { code: string; reason?: string; actor: { ip: string }; after: { count: number } }[]
+    >(["audit", "list", "--limit", "100"]);
+    const refused = entries.filter(({ code, actor }) => code.startsWith("DOR") && actor.ip === from);
+    const facts = refused.map(({ code, reason, after }) => `${code} ${reason} ${after.count}`);
+    expect(facts.sort()).toEqual(["DOR001E not_signed_in 3", "DOR002E credential_in_query 3"]);
+    expect(JSON.stringify(entries)).not.toContain(first.firstKey);
+  } finally {
+    for (const gateway of running.splice(0)) await gateway.stop();
+    rmSync(dataDir, { recursive: true, force: true });
+  }
+}, 20_000);
 
 test("a session and a token have 120 requests a minute each", async () => {
   const gateway = await start();
