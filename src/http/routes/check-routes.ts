@@ -67,6 +67,10 @@ function contradictionsOf(entry: RouteEntry): readonly string[] {
     [isPublic === (entry.permission.length === 0), "it needs a permission unless it is public"],
     [!isChange || entry.csrf === (isPublic ? "origin" : "token"), "it changes something, yet its csrf is not checked"],
     [!isChange || entry.audit !== "none", "it changes something, yet leaves nothing in the audit log"],
+    [
+      entry.plane !== "admin" || entry.rateClass === (isPublic ? "pre_auth" : "session"),
+      "nobody would count its requests",
+    ],
     [entry.method !== "GET" || entry.bodyLimitBytes === 0, "a GET takes no body"],
     [entry.plane !== "admin" || entry.bodyLimitBytes <= 1_048_576, "a body of the admin API has at most 1 MiB"],
     [entry.stepUp || !entry.permission.some(needsStepUp), "its permission asks for a fresh proof, the entry does not"],

@@ -36,6 +36,7 @@ describe("the table of routes", () => {
     [{ permission: ["users.write"] }, "asks for a fresh proof"],
     [{ method: "TRACE" }, "its method is not one"],
     [{ bodyLimitBytes: 1 }, "a GET takes no body"],
+    [{ rateClass: "none" }, "nobody would count its requests"],
   ])("refuses an entry with %p", (change, fact) => {
     expect(() => checkRoutes([entry(change as unknown as Partial<RouteEntry>)])).toThrow(fact);
   });
