@@ -90,6 +90,11 @@ function anchorsOf(path: string): readonly string[] {
   );
 }
 
+test("each decision has a number of its own, without a gap", () => {
+  const numbers = [...new Bun.Glob("docs/adr/[0-9]*.md").scanSync(ROOT)].map((path) => Number(path.slice(9, 13)));
+  expect(numbers.toSorted((left, right) => left - right)).toEqual(numbers.map((_, at) => at + 1));
+});
+
 test("finds the pages", () => {
   expect(PAGES.length).toBeGreaterThan(20);
   for (const page of ["README.md", "docs/adr/README.md", "sim/README.md"]) expect(PAGES).toContain(page);
