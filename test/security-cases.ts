@@ -42,7 +42,7 @@ export type SecurityCase = {
 const ROOT = join(import.meta.dir, "..");
 const TESTS = "{src,test,tools,sim,bench}/**/*.{test,long}.ts";
 /** Tables of rows that a test file runs. */
-const ROWS = "test/**/*-{rows,cases}.ts";
+const ROWS = "{test/**/*-{rows,cases},bench/*-subjects}.ts";
 
 export function securityCases({ number, first, last }: SecurityGroup): readonly SecurityCase[] {
   const files = filesById();

@@ -42,7 +42,7 @@ type ChainLink = { readonly fingerprint256?: string; readonly issuerCertificate?
 
 /**
  * The TLS handshakes of a listener. TCP is accepted without TLS and each socket upgraded with the terms of its moment:
- * so a new certificate or list of revoked ones needs no second listener, and what runs goes on (docs/adr/0020-tls-on-our-listener.md).
+ * so a new certificate or list of revoked ones needs no second listener, and what runs goes on (docs/adr/0022-tls-on-our-listener.md).
  * Each may last `HANDSHAKE_MS`. Of more than `MAX_HANDSHAKES` the oldest is reset: an honest one ends long before.
  */
 export function createHandshakes({ door, room, admit, error }: HandshakesNeeds): Handshakes {
