@@ -40,9 +40,9 @@ export type SecurityCase = {
 };
 
 const ROOT = join(import.meta.dir, "..");
-const TESTS = "{src,test,tools,sim,bench}/**/*.{test,long}.ts";
-/** Tables of rows that a test file runs. */
-const ROWS = "{test/**/*-{rows,cases},bench/*-subjects}.ts";
+
+/** Tests, and tables of rows that a test runs. */
+const PATTERNS = ["{src,test,tools,sim,bench}/**/*.{test,long}.ts", "test/**/*-{rows,cases}.ts", "bench/*-subjects.ts"];
 
 export function securityCases({ number, first, last }: SecurityGroup): readonly SecurityCase[] {
   const files = filesById();
@@ -61,7 +61,7 @@ function filesById(): ReadonlyMap<string, readonly string[]> {
 
 function readFiles(): ReadonlyMap<string, readonly string[]> {
   const found = new Map<string, string[]>();
-  const paths = [TESTS, ROWS].flatMap((pattern) => [...new Bun.Glob(pattern).scanSync(ROOT)]);
+  const paths = PATTERNS.flatMap((pattern) => [...new Bun.Glob(pattern).scanSync(ROOT)]);
   for (const path of [...new Set(paths)].toSorted()) {
     const ids = readFileSync(join(ROOT, path), "utf8").match(/\bT-\d{1,2}\.\d{2}\b/g) ?? [];
     for (const id of new Set(ids)) found.set(id, [...(found.get(id) ?? []), path]);
