@@ -83,14 +83,14 @@ function addCreate(key: Command, io: CliIo, client: AdminClient): void {
       collect,
     )
     .option("--from <network>", "an IP address or range it may be used from; repeat for more (default: all)", collect)
-    .option("--requests-per-minute <count>", "or none (default: 600)", parseLimit)
+    .option("--requests-per-minute <count>", "or none (default: none)", parseLimit)
     .option(
       "--input-tokens-per-minute <count>",
       "without what is read from a cache, or none (default: none)",
       parseLimit,
     )
     .option("--output-tokens-per-minute <count>", "or none (default: none)", parseLimit)
-    .option("--concurrency <count>", "requests at one time, or none (default: 50)", parseLimit)
+    .option("--concurrency <count>", "requests at one time, or none (default: none)", parseLimit)
     .option("--json", "print JSON")
     .addHelpText("after", CREATE_EXAMPLES)
     .action(async (name: string, options: CreateOptions) => {

@@ -44,10 +44,14 @@ export const createKeySchema = z
       .meta({ description: "IP addresses and ranges from which it may be used; all when absent" }),
     limits: z
       .strictObject({
-        requestsPerMinute: limitSchema.optional().meta({ description: "600 when absent" }),
+        requestsPerMinute: limitSchema
+          .optional()
+          .meta({ description: "600 when absent; none for the operator at the Unix socket" }),
         inputTokensPerMinute: limitSchema.optional().meta({ description: "none when absent" }),
         outputTokensPerMinute: limitSchema.optional().meta({ description: "none when absent" }),
-        concurrency: limitSchema.optional().meta({ description: "50 when absent" }),
+        concurrency: limitSchema
+          .optional()
+          .meta({ description: "50 when absent; none for the operator at the Unix socket" }),
       })
       .optional(),
   })

@@ -1,13 +1,13 @@
 import { type IpNetwork, parseIpNetwork } from "../domain/access/ip-address.ts";
 import type { KeyGrant, KeyScope } from "../domain/access/key-grant.ts";
-import { DEFAULT_LIMITS, type KeyLimits } from "../domain/access/key-limits.ts";
+import { DEFAULT_LIMITS, type KeyLimits, NO_LIMITS } from "../domain/access/key-limits.ts";
 import type { UserId } from "../domain/access/user-id.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import { type DurationMs, durationMs } from "../kernel/time.ts";
 import { parseName } from "./name.ts";
 import { type Refusal, type RefusalCode, refusal } from "./refusal.ts";
 
-/** What somebody asks for. Null: no such restriction; a limit that is not given is the default one. */
+/** What somebody asks for. Null: no such restriction; a limit that is not given is the default of users, and none for the operator. */
 export type KeyDraft = {
   readonly name: string;
   /** Whose it is; null: the operator's. */
@@ -18,10 +18,10 @@ export type KeyDraft = {
   readonly models: readonly string[] | null;
   readonly networks: readonly string[] | null;
   readonly limits: Partial<KeyLimits>;
-  /** Only the operator at the Unix socket may ask for a key that never expires. */
+  /** Only the operator at the Unix socket may ask for a key that never expires, and has no limits by default. */
   readonly isOperator: boolean;
-  /** Nobody grants what they do not hold: those who make keys for themselves alone hold no passthrough. */
-  readonly mayGrantPassthrough: boolean;
+  /** Nobody grants what they do not hold: those who make keys for themselves alone hold no passthrough and the default limits. */
+  readonly mayGrantMore: boolean;
 };
 
 /** A draft of the operator that asks for nothing but a name. */
@@ -33,7 +33,7 @@ export const OPEN_DRAFT: Omit<KeyDraft, "name"> = {
   networks: null,
   limits: {},
   isOperator: true,
-  mayGrantPassthrough: true,
+  mayGrantMore: true,
 };
 
 export type KeyPlan = {
@@ -60,15 +60,15 @@ export function parseKeyDraft(draft: KeyDraft): Result<KeyPlan, Refusal> {
   const refuse = (code: RefusalCode, fact: string, field: string) =>
     err(refusal(code, `Cannot create key "${name.value}": ${fact}`, field));
 
-  const { expiresInMs, scopes, models, isOperator, mayGrantPassthrough } = draft;
+  const { expiresInMs, scopes, models, isOperator, mayGrantMore } = draft;
   if (expiresInMs === "never" && !isOperator) {
     return refuse("expiry_out_of_range", "only the operator may make a key that never expires", "expiresIn");
   }
   if (typeof expiresInMs === "number" && (expiresInMs < MIN_EXPIRY_MS || expiresInMs > MAX_EXPIRY_MS)) {
     return refuse("expiry_out_of_range", "a key expires after at least 1 minute and at most 365 days", "expiresIn");
   }
-  if (scopes?.includes("passthrough") === true && !mayGrantPassthrough) {
-    return refuse("scope_not_held", "you cannot grant the scope passthrough", "scopes");
+  if (scopes?.includes("passthrough") === true && !mayGrantMore) {
+    return refuse("grant_not_held", "you cannot grant the scope passthrough", "scopes");
   }
   if (models !== null && !(models.length <= MAX_ENTRIES && models.every((model) => MODEL.test(model)))) {
     const fact = `a model is an id of at most 128 characters, or the beginning of one and a "*"; at most ${MAX_ENTRIES}`;
@@ -79,9 +79,13 @@ export function parseKeyDraft(draft: KeyDraft): Result<KeyPlan, Refusal> {
     const fact = `a network is an IP address or a range like 10.0.0.0/8, with no bits set behind the prefix; at most ${MAX_ENTRIES}`;
     return refuse("grant_invalid", fact, "networks");
   }
-  const limits = { ...DEFAULT_LIMITS, ...draft.limits };
+  const limits = { ...(isOperator ? NO_LIMITS : DEFAULT_LIMITS), ...draft.limits };
   if (!Object.values(limits).every(isLimit)) {
     return refuse("grant_invalid", `a limit is a whole number from 1 to ${MAX_LIMIT}, or none`, "limits");
+  }
+  const beyond = mayGrantMore ? null : beyondDefault(limits);
+  if (beyond !== null) {
+    return refuse("grant_not_held", `you cannot grant more than ${DEFAULT_LIMITS[beyond]} (${beyond})`, "limits");
   }
   return ok({
     name: name.value,
@@ -99,6 +103,14 @@ function parseNetworks(texts: readonly string[] | null): readonly IpNetwork[] | 
     return network.ok ? [network.value] : [];
   });
   return parsed.length === texts.length ? parsed : "invalid";
+}
+
+const DEFAULT_NAMES = ["requestsPerMinute", "concurrency"] as const;
+
+/** The first limit that is wider than a user's default. */
+function beyondDefault(limits: KeyLimits): (typeof DEFAULT_NAMES)[number] | null {
+  const most = (name: (typeof DEFAULT_NAMES)[number]) => DEFAULT_LIMITS[name] ?? Infinity;
+  return DEFAULT_NAMES.find((name) => (limits[name] ?? Infinity) > most(name)) ?? null;
 }
 
 function isLimit(value: number | null): boolean {

@@ -170,9 +170,21 @@ test.each<{ what: string; draft: Partial<KeyDraft>; code: string; field: string 
   },
   {
     what: "passes keys through",
-    draft: { scopes: ["passthrough"], mayGrantPassthrough: false },
-    code: "scope_not_held",
+    draft: { scopes: ["passthrough"], mayGrantMore: false },
+    code: "grant_not_held",
     field: "scopes",
+  },
+  {
+    what: "takes more than a user may",
+    draft: { isOperator: false, mayGrantMore: false, limits: { requestsPerMinute: 601 } },
+    code: "grant_not_held",
+    field: "limits",
+  },
+  {
+    what: "has no limit, of a user",
+    draft: { isOperator: false, mayGrantMore: false, limits: { concurrency: null } },
+    code: "grant_not_held",
+    field: "limits",
   },
   { what: "has a wildcard inside a model", draft: { models: ["claude-*-x"] }, code: "grant_invalid", field: "models" },
   { what: "has an empty model", draft: { models: [""] }, code: "grant_invalid", field: "models" },
@@ -189,6 +201,21 @@ test.each<{ what: string; draft: Partial<KeyDraft>; code: string; field: string 
   const created = await world.keys.create({ ...OPEN_DRAFT, name: "ci", ...draft });
   expect(created).toMatchObject({ ok: false, error: { code, field } });
   expect(await world.keys.list()).toEqual([]);
+});
+
+test.each([
+  { who: "the operator", draft: {}, requestsPerMinute: null, concurrency: null },
+  { who: "a user", draft: { isOperator: false, mayGrantMore: false }, requestsPerMinute: 600, concurrency: 50 },
+  {
+    who: "an admin who says so",
+    draft: { isOperator: false, limits: { requestsPerMinute: null } },
+    requestsPerMinute: null,
+    concurrency: 50,
+  },
+])("a key of $who has its default limits", async ({ draft, requestsPerMinute, concurrency }) => {
+  const { keys } = await createControlWorld();
+  await keys.create({ ...OPEN_DRAFT, name: "ci", ...draft });
+  expect((await keys.list())[0]?.record.access.limits).toMatchObject({ requestsPerMinute, concurrency });
 });
 
 test.each([-1, 0, 1.5, 2 ** 53, Number.POSITIVE_INFINITY, Number.NaN])(
@@ -245,7 +272,7 @@ const FORGERIES: readonly { what: string; forge: (row: ClientKeyRecord) => Parti
   },
   {
     what: "other limits",
-    forge: ({ access }) => ({ access: { ...access, limits: { ...access.limits, concurrency: null } } }),
+    forge: ({ access }) => ({ access: { ...access, limits: { ...access.limits, concurrency: 7 } } }),
   },
   { what: "a later end", forge: () => ({ expiresAtMs: null }) },
   { what: "another owner", forge: () => ({ ownerId: OTHER }) },

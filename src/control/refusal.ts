@@ -24,7 +24,7 @@ export type RefusalCode =
   | "retention_too_short"
   | "overlap_out_of_range"
   | "scope_invalid"
-  | "scope_not_held"
+  | "grant_not_held"
   | "strategy_fixed"
   | "strategy_unknown"
   | "too_many_data_keys"

@@ -19,7 +19,7 @@ export const NO_LIMITS: KeyLimits = {
   concurrency: null,
 };
 
-/** Of a key that is made without saying any. */
+/** Of a key that a user makes without saying any, and the most that somebody may take who makes keys for themselves alone. */
 export const DEFAULT_LIMITS: KeyLimits = { ...NO_LIMITS, requestsPerMinute: 600, concurrency: 50 };
 
 /** What one key has taken and not got back yet: three buckets that drain evenly, and a count. Numbers alone. */

@@ -111,7 +111,7 @@ function draftOf(body: CreateKey, visitor: Visitor): KeyDraft {
     name,
     ownerId: principal?.kind === "user" ? principal.userId : null,
     isOperator: principal?.kind === "socket",
-    mayGrantPassthrough: reachOf(visitor, ["keys.create", "keys.own"]) === "any",
+    mayGrantMore: reachOf(visitor, ["keys.create", "keys.own"]) === "any",
     expiresInMs: expiresIn === undefined || expiresIn === "never" ? (expiresIn ?? null) : spanOf(expiresIn),
     scopes: scopes ?? null,
     models: models ?? null,

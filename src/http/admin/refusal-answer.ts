@@ -30,7 +30,7 @@ const STATUS_OF = {
   retention_too_short: 400,
   overlap_out_of_range: 400,
   scope_invalid: 400,
-  scope_not_held: 403,
+  grant_not_held: 403,
   strategy_fixed: 409,
   strategy_unknown: 400,
   too_many_data_keys: 409,
