@@ -80,6 +80,7 @@ export function fullDisk(): Outage {
     begin: (dataDir) => fill(ballast(dataDir)),
     end: (dataDir) => rmSync(ballast(dataDir), { force: true }),
     warning: /The disk refuses the ledger spool: entries wait in memory.*(ENOSPC|disk is full)/i,
+    mayTakeChanges: true,
   };
 }
 
