@@ -100,6 +100,39 @@ describe("the data plane", () => {
     for (const client of [first, second, slowHead, oneMore]) client?.close();
   });
 
+  test("what a client key may not do", async () => {
+    const limited = async (name: string, ...flags: string[]): Promise<string> => {
+      const made = await gateway.json<{ readonly key: string }>(["key", "create", name, ...flags]);
+      return messageWith(made.key);
+    };
+    note("GW_KEY_SCOPE", await sendRaw(port, await limited("models-alone", "--scope", "models")));
+    note("GW_KEY_MODEL", await sendRaw(port, await limited("haiku-alone", "--model", "claude-haiku-*")));
+    note("GW_KEY_ADDRESS", await sendRaw(port, await limited("elsewhere", "--from", "10.0.0.0/8")));
+    const once = await limited("once", "--requests-per-minute", "1");
+    await sendRaw(port, once);
+    note("GW_KEY_LIMIT", await sendRaw(port, once));
+    const ownKey = headOf({
+      headers: [
+        ["x-better-ccflare-key", key],
+        ["x-api-key", CANARIES.providerKey],
+        ["content-type", "application/json"],
+      ],
+      body: "{}",
+    });
+    note("GW_NO_PASSTHROUGH", await sendRaw(port, ownKey));
+    // From an address of its own: the wrong keys of the others are counted too.
+    const guess = headOf({
+      method: "GET",
+      target: "/v1/models",
+      headers: [
+        ["x-forwarded-for", "127.9.9.9"],
+        ["x-api-key", CANARIES.wrongKey],
+      ],
+    });
+    for (let tries = 0; tries < 20; tries += 1) await sendRaw(port, guess);
+    note("GW_FAILED_KEYS", await sendRaw(port, guess));
+  });
+
   test("what upstream and the pool bring about", async () => {
     await gateway.addAccount("main", { baseUrl: simulator.url, credential: CREDENTIAL });
     upstream.enqueue({ kind: "refuse" });
