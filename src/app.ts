@@ -31,7 +31,7 @@ import { createPoolView } from "./pool-view.ts";
 import { openRunningAudit, type RunningAudit } from "./running-audit.ts";
 import { openLedger, type SpooledLedger } from "./storage/ledger/ledger.ts";
 import { openStorage, type Storage } from "./storage/storage.ts";
-import { systemClock } from "./system-clock.ts";
+import { createForwardClock, systemClock } from "./system-clock.ts";
 import { describeBaseUrlProblem, parseBaseUrl } from "./upstream/base-url.ts";
 import { createModelProbe } from "./upstream/model-probe.ts";
 import { createUpstream } from "./upstream/upstream.ts";
@@ -119,7 +119,7 @@ async function assemble(parts: Parts): Promise<App> {
   const { allowPrivate, allowPrivateNetworks: privateNetworks } = config.upstream;
   const trust = await openUpstreamTrust({ config, log, changes: audit.changes, settings: storage.settings, clock });
   const upstream = createUpstream({ allowPrivate, privateNetworks, trust });
-  const verifier = createClientKeyVerifier(keyring, clock.now);
+  const verifier = createClientKeyVerifier(keyring, createForwardClock());
   const keys = createKeyService({
     store: storage.clientKeys,
     changes: audit.changes,
