@@ -57,43 +57,66 @@ const MODEL = /^[\w.:@/-]{1,127}[\w.:@/*-]?$/;
 export function parseKeyDraft(draft: KeyDraft): Result<KeyPlan, Refusal> {
   const name = parseName("create key", draft.name);
   if (!name.ok) return name;
-  const refuse = (code: RefusalCode, fact: string, field: string) =>
+  const refuse = ({ code, fact, field }: DraftProblem) =>
     err(refusal(code, `Cannot create key "${name.value}": ${fact}`, field));
+  const expiry = expiryProblem(draft);
+  if (expiry !== null) return refuse(expiry);
+  const grant = parseGrant(draft);
+  if (!grant.ok) return refuse(grant.error);
+  const limits = parseLimits(draft);
+  if (!limits.ok) return refuse(limits.error);
+  const { ownerId, expiresInMs } = draft;
+  return ok({
+    name: name.value,
+    ownerId,
+    expiresInMs: expiresInMs === "never" ? null : (expiresInMs ?? DEFAULT_EXPIRY_MS),
+    grant: grant.value,
+    limits: limits.value,
+  });
+}
 
-  const { expiresInMs, scopes, models, isOperator, mayGrantMore } = draft;
-  if (expiresInMs === "never" && !isOperator) {
-    return refuse("expiry_out_of_range", "only the operator may make a key that never expires", "expiresIn");
+type DraftProblem = { readonly code: RefusalCode; readonly fact: string; readonly field: keyof KeyDraft | "expiresIn" };
+
+const WRONG_EXPIRY: DraftProblem = {
+  code: "expiry_out_of_range",
+  fact: "a key expires after at least 1 minute and at most 365 days",
+  field: "expiresIn",
+};
+
+function expiryProblem({ expiresInMs, isOperator }: KeyDraft): DraftProblem | null {
+  if (expiresInMs === "never") {
+    return isOperator ? null : { ...WRONG_EXPIRY, fact: "only the operator may make a key that never expires" };
   }
-  if (typeof expiresInMs === "number" && (expiresInMs < MIN_EXPIRY_MS || expiresInMs > MAX_EXPIRY_MS)) {
-    return refuse("expiry_out_of_range", "a key expires after at least 1 minute and at most 365 days", "expiresIn");
-  }
+  const isWithin = expiresInMs === null || (expiresInMs >= MIN_EXPIRY_MS && expiresInMs <= MAX_EXPIRY_MS);
+  return isWithin ? null : WRONG_EXPIRY;
+}
+
+function parseGrant({ scopes, models, networks, mayGrantMore }: KeyDraft): Result<KeyGrant, DraftProblem> {
   if (scopes?.includes("passthrough") === true && !mayGrantMore) {
-    return refuse("grant_not_held", "you cannot grant the scope passthrough", "scopes");
+    return err({ code: "grant_not_held", fact: "you cannot grant the scope passthrough", field: "scopes" });
   }
   if (models !== null && !(models.length <= MAX_ENTRIES && models.every((model) => MODEL.test(model)))) {
     const fact = `a model is an id of at most 128 characters, or the beginning of one and a "*"; at most ${MAX_ENTRIES}`;
-    return refuse("grant_invalid", fact, "models");
+    return err({ code: "grant_invalid", fact, field: "models" });
   }
-  const networks = parseNetworks(draft.networks);
-  if (networks === "invalid") {
+  const parsed = parseNetworks(networks);
+  if (parsed === "invalid") {
     const fact = `a network is an IP address or a range like 10.0.0.0/8, with no bits set behind the prefix; at most ${MAX_ENTRIES}`;
-    return refuse("grant_invalid", fact, "networks");
+    return err({ code: "grant_invalid", fact, field: "networks" });
   }
-  const limits = { ...(isOperator ? NO_LIMITS : DEFAULT_LIMITS), ...draft.limits };
-  if (!Object.values(limits).every(isLimit)) {
-    return refuse("grant_invalid", `a limit is a whole number from 1 to ${MAX_LIMIT}, or none`, "limits");
+  return ok({ scopes: scopes === null ? null : [...new Set(scopes)], models, networks: parsed });
+}
+
+function parseLimits({ limits, isOperator, mayGrantMore }: KeyDraft): Result<KeyLimits, DraftProblem> {
+  const parsed = { ...(isOperator ? NO_LIMITS : DEFAULT_LIMITS), ...limits };
+  if (!Object.values(parsed).every(isLimit)) {
+    const fact = `a limit is a whole number from 1 to ${MAX_LIMIT}, or none`;
+    return err({ code: "grant_invalid", fact, field: "limits" });
   }
-  const beyond = mayGrantMore ? null : beyondDefault(limits);
-  if (beyond !== null) {
-    return refuse("grant_not_held", `you cannot grant more than ${DEFAULT_LIMITS[beyond]} (${beyond})`, "limits");
-  }
-  return ok({
-    name: name.value,
-    ownerId: draft.ownerId,
-    expiresInMs: expiresInMs === "never" ? null : (expiresInMs ?? DEFAULT_EXPIRY_MS),
-    grant: { scopes: scopes === null ? null : [...new Set(scopes)], models, networks },
-    limits,
-  });
+  const beyond = mayGrantMore ? null : beyondDefault(parsed);
+  if (beyond === null) return ok(parsed);
+  const fact = `you cannot grant more than ${DEFAULT_LIMITS[beyond]} (${beyond})`;
+  return err({ code: "grant_not_held", fact, field: "limits" });
 }
 
 function parseNetworks(texts: readonly string[] | null): readonly IpNetwork[] | null | "invalid" {

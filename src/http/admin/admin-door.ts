@@ -84,11 +84,11 @@ async function pass(call: Call, room: Room): Promise<Answer | null> {
   if (!room.isSetUp() && entry.auth !== "setup") return doorAnswer("setup_required");
   if (!hasJsonType(call)) return doorAnswer("not_json");
   const visitor = await visitorOf(call, entry, room);
-  if (!visitor.ok) return refused(call, entry, visitor.error, room);
+  if (!visitor.ok) return refused({ call, entry, stop: visitor.error }, room);
   const body = await readAdminBody(call, entry, room.budget);
   if (!body.ok) return body.error === "client_gone" ? null : doorAnswer(body.error.code, [], body.error.message);
   try {
-    const answer = await run(call, visitor.value, body.value, room);
+    const answer = await run({ call, visitor: visitor.value, body: body.value }, room);
     if (entry.rateClass === "pre_auth" && answer.status === 401) room.failures.take(subjectOf(call), room.now());
     return answer;
   } finally {
@@ -143,13 +143,17 @@ function ipOf({ client }: Call): string | null {
   return client.ok && client.value !== null ? addressText(client.value) : null;
 }
 
-function refused(call: Call, entry: RouteEntry, stop: Stop, room: Room): Answer {
+type Stopped = { readonly call: Call; readonly entry: RouteEntry; readonly stop: Stop };
+
+function refused({ call, entry, stop }: Stopped, room: Room): Answer {
   const request = { reason: stop.code, route: routeKey(entry), ip: ipOf(call), who: stop.who ?? null };
   room.tally.refused(request, room.now());
   return doorAnswer(stop.code, stop.headers, stop.message);
 }
 
-async function run(call: Call, visitor: Visitor, body: Uint8Array, room: Room): Promise<Answer> {
+type LetIn = { readonly call: Call; readonly visitor: Visitor; readonly body: Uint8Array };
+
+async function run({ call, visitor, body }: LetIn, room: Room): Promise<Answer> {
   const { entry } = visitor;
   // A host of our own making: nothing of the answer depends on what the client calls us.
   const request = new Request(`http://admin${call.path}${call.query}`, {

@@ -12,6 +12,7 @@ export type CookieProblem = "repeated" | "too_long";
 /** All cookies of one request. Ours have 200 bytes together. */
 export const MAX_COOKIE_BYTES = 4 * 1024;
 
+const HOST_PREFIX = "__Host-";
 const PRE_SESSION_SECONDS = 300;
 const DEVICE_SECONDS = 180 * 86_400;
 
@@ -21,30 +22,30 @@ const DEVICE_SECONDS = 180 * 86_400;
  */
 function nameOf(kind: keyof SignInCookies, isSecure: boolean): string {
   const name = { session: "bccf_sid", preSession: "bccf_pre", device: "bccf_dev" }[kind];
-  return isSecure ? `__Host-${name}` : name;
+  return isSecure ? HOST_PREFIX + name : name;
 }
 
 /** The attributes are exact: SameSite and HttpOnly are half of what keeps other pages out. */
-function cookie(kind: keyof SignInCookies, isSecure: boolean, value: string, seconds: number | null): string {
+function cookie(name: string, value: string, seconds: number | null): string {
   const age = seconds === null ? "" : `; Max-Age=${seconds}`;
-  const secure = isSecure ? " Secure;" : "";
-  return `${nameOf(kind, isSecure)}=${value}; Path=/;${secure} HttpOnly; SameSite=Strict${age}`;
+  const secure = name.startsWith(HOST_PREFIX) ? " Secure;" : "";
+  return `${name}=${value}; Path=/;${secure} HttpOnly; SameSite=Strict${age}`;
 }
 
 export function sessionCookie(value: string, isSecure: boolean): string {
-  return cookie("session", isSecure, value, null);
+  return cookie(nameOf("session", isSecure), value, null);
 }
 
 export function preSessionCookie(value: string, isSecure: boolean): string {
-  return cookie("preSession", isSecure, value, PRE_SESSION_SECONDS);
+  return cookie(nameOf("preSession", isSecure), value, PRE_SESSION_SECONDS);
 }
 
 export function deviceCookie(value: string, isSecure: boolean): string {
-  return cookie("device", isSecure, value, DEVICE_SECONDS);
+  return cookie(nameOf("device", isSecure), value, DEVICE_SECONDS);
 }
 
 export function endedCookie(kind: keyof SignInCookies, isSecure: boolean): string {
-  return cookie(kind, isSecure, "", 0);
+  return cookie(nameOf(kind, isSecure), "", 0);
 }
 
 /** Reads the Cookie fields of one request, whose values are opaque. A name of ours that stands twice is nobody's. */
@@ -53,7 +54,7 @@ export function readCookies(fields: readonly string[], isSecure: boolean): Resul
   const found = new Map<string, string>();
   for (const pair of fields.flatMap((field) => field.split(";"))) {
     const equals = pair.indexOf("=");
-    const name = pair.slice(0, equals < 0 ? 0 : equals).trim();
+    const name = pair.slice(0, Math.max(equals, 0)).trim();
     if (found.has(name)) return err("repeated");
     if (name.includes("bccf_")) found.set(name, pair.slice(equals + 1).trim());
   }
