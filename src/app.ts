@@ -2,28 +2,25 @@ import { join } from "node:path";
 import { SOCKET_NAME } from "./cli/socket-name.ts";
 import type { Config, Secrets } from "./config/config.ts";
 import { type AccountService, createAccountService } from "./control/accounts.ts";
-import { createKeyService } from "./control/keys.ts";
+import type { KeyService } from "./control/keys.ts";
 import type { BaseUrlRule } from "./control/ports.ts";
 import { createSelectionService, type SelectionService } from "./control/selection.ts";
-import { mayUseProxy } from "./control/user-changing.ts";
 import { createDataPlane, type DataPlane } from "./data-plane.ts";
-import type { UserId } from "./domain/access/user-id.ts";
 import { accountId } from "./domain/account/account.ts";
 import { type AdminListener, listenAdmin } from "./http/admin/admin-listener.ts";
 import { err, ok } from "./kernel/result.ts";
 import { Secret } from "./kernel/secret.ts";
 import { createAccountVault } from "./keyring/account-vault.ts";
-import { createClientKeyMint } from "./keyring/client-key-mint.ts";
-import { createClientKeySeals } from "./keyring/client-key-seal.ts";
 import { createClientKeyVerifier } from "./keyring/client-key-verifier.ts";
 import type { Keyring } from "./keyring/keyring.ts";
 import { createVault, type RunningVault } from "./keyring/vault.ts";
 import { logLedgerEvent } from "./ledger-log.ts";
-import { openAdmin, refuseUnprotectedAdmin, servesAdmin } from "./open-admin.ts";
+import { openAdmin, type RunningAdmin, refuseUnprotectedAdmin, servesAdmin } from "./open-admin.ts";
 import { type AuditRemotes, openAuditRemotes } from "./open-audit-remotes.ts";
 import { openKeyringFor } from "./open-keyring.ts";
+import { openKeys, ownersOf } from "./open-keys.ts";
 import { openLog, type RunningLog } from "./open-log.ts";
-import { createLogins } from "./open-logins.ts";
+import { createLogins, type RunningLogins } from "./open-logins.ts";
 import { openPeople } from "./open-people.ts";
 import { openTlsDoor, type RunningTls } from "./open-tls.ts";
 import { openUpstreamTrust } from "./open-upstream-trust.ts";
@@ -34,7 +31,7 @@ import { openStorage, type Storage } from "./storage/storage.ts";
 import { createForwardClock, systemClock } from "./system-clock.ts";
 import { describeBaseUrlProblem, parseBaseUrl } from "./upstream/base-url.ts";
 import { createModelProbe } from "./upstream/model-probe.ts";
-import { createUpstream } from "./upstream/upstream.ts";
+import { createUpstream, type UpstreamClient } from "./upstream/upstream.ts";
 import { welcome } from "./welcome.ts";
 
 export type SampleAccount = {
@@ -114,28 +111,18 @@ type Parts = RunningLog & {
 };
 
 async function assemble(parts: Parts): Promise<App> {
-  const { config, log, outlets, storage, keyring, vault, ledger, audit } = parts;
+  const { config, log, storage, keyring, ledger, audit } = parts;
   const clock = systemClock;
   const { allowPrivate, allowPrivateNetworks: privateNetworks } = config.upstream;
   const trust = await openUpstreamTrust({ config, log, changes: audit.changes, settings: storage.settings, clock });
   const upstream = createUpstream({ allowPrivate, privateNetworks, trust });
   const verifier = createClientKeyVerifier(keyring, createForwardClock());
-  const keys = createKeyService({
-    store: storage.clientKeys,
-    changes: audit.changes,
-    mint: createClientKeyMint(keyring),
-    ring: {
-      set: verifier.set,
-      remove(id) {
-        verifier.remove(id);
-        plane.keyRevoked(id);
-      },
+  const keys = openKeys(parts, {
+    set: verifier.set,
+    remove(id) {
+      verifier.remove(id);
+      plane.keyRevoked(id);
     },
-    settings: storage.settings,
-    seals: createClientKeySeals(keyring),
-    clock,
-    onForeignRow: ({ id }) =>
-      log.error("A client key was changed outside the gateway and is refused", { clientKey: id }),
   });
   const people = await openPeople({
     ...parts,
@@ -165,10 +152,7 @@ async function assemble(parts: Parts): Promise<App> {
       renew: (account, refused) => logins.keeper.renew(account, refused),
     },
   });
-  const baseUrlRule: BaseUrlRule = (text) => {
-    const parsed = parseBaseUrl(text, { allowPrivate, privateNetworks });
-    return parsed.ok ? ok(parsed.value) : err(describeBaseUrlProblem(parsed.error));
-  };
+  const baseUrlRule = baseUrlRuleOf(config);
   const accounts: AccountService = createAccountService({
     store: storage.accounts,
     changes: audit.changes,
@@ -192,10 +176,34 @@ async function assemble(parts: Parts): Promise<App> {
   for (const { name, reason } of await accounts.load()) {
     log.error("An account cannot be used", { account: name, reason });
   }
-  await keys.load(await ownersOf(storage));
+  await keys.load(await ownersOf(storage.people));
   await plane.remember();
   const services = { plane, accounts, keys, selection, people, logins: logins.service };
   const admin = openAdmin(parts, services);
+  return running(parts, { ...services, admin, keeper: logins.keeper, upstream });
+}
+
+function baseUrlRuleOf({ upstream }: Config): BaseUrlRule {
+  const { allowPrivate, allowPrivateNetworks: privateNetworks } = upstream;
+  return (text) => {
+    const parsed = parseBaseUrl(text, { allowPrivate, privateNetworks });
+    return parsed.ok ? ok(parsed.value) : err(describeBaseUrlProblem(parsed.error));
+  };
+}
+
+type Running = {
+  readonly plane: DataPlane;
+  readonly accounts: AccountService;
+  readonly keys: KeyService;
+  readonly people: Awaited<ReturnType<typeof openPeople>>;
+  readonly admin: RunningAdmin;
+  readonly keeper: RunningLogins["keeper"];
+  readonly upstream: UpstreamClient;
+};
+
+/** What starts in which order, and stops in the other. */
+function running(parts: Parts, { plane, accounts, keys, people, admin, keeper, upstream }: Running): App {
+  const { config, outlets, storage, keyring, vault, ledger, audit } = parts;
   let socket: AdminListener | null = null;
 
   return {
@@ -212,14 +220,14 @@ async function assemble(parts: Parts): Promise<App> {
       vault.start();
       await audit.start();
       parts.tls.start();
-      await logins.keeper.start();
+      await keeper.start();
       process.stdout.write(await welcome({ url: plane.url, accounts, keys, setup: people.setup, config }));
     },
     async stop() {
       await plane.stop();
       parts.tls.stop();
       await socket?.stop();
-      await logins.keeper.stop();
+      await keeper.stop();
       await upstream.stop();
       await ledger.stop();
       await vault.stop();
@@ -235,12 +243,6 @@ async function assemble(parts: Parts): Promise<App> {
     reportBug: (cause) => plane.reportBug(cause),
     addSampleAccount: (sample) => addSampleAccount(accounts, sample),
   };
-}
-
-/** Of every user, by what is stored: may their client keys be used? A user who was removed may not. */
-async function ownersOf({ people }: Pick<Storage, "people">): Promise<(owner: UserId) => boolean> {
-  const allowed = new Set((await people.users.list()).filter(mayUseProxy).map(({ id }) => id));
-  return (owner) => allowed.has(owner);
 }
 
 async function addSampleAccount(accounts: AccountService, { credential, ...sample }: SampleAccount): Promise<void> {
