@@ -3,7 +3,6 @@ import type { AccountService } from "./control/accounts.ts";
 import { OPEN_DRAFT } from "./control/key-draft.ts";
 import type { KeyService } from "./control/keys.ts";
 import type { SetupService } from "./control/people.ts";
-import { NO_LIMITS } from "./domain/access/key-limits.ts";
 
 export type Welcome = {
   readonly url: string;
@@ -14,7 +13,7 @@ export type Welcome = {
 };
 
 /** Whoever starts the gateway for the first time is its operator: the key has no end and no limits. */
-const FIRST_KEY = { ...OPEN_DRAFT, name: "default", expiresInMs: "never", limits: NO_LIMITS } as const;
+const FIRST_KEY = { ...OPEN_DRAFT, name: "default", expiresInMs: "never" } as const;
 
 /** What a start prints: where to connect, and on the first one what to do next. */
 export async function welcome({ url, accounts, keys, setup, config }: Welcome): Promise<string> {
