@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { type AuditEntryWire, auditExportSchema, auditListSchema } from "../contract/audit.ts";
+import { userListSchema } from "../contract/users.ts";
 import type { AdminClient } from "./admin-client.ts";
 import { addSinkCommands } from "./audit-sinks.ts";
 import { CliFailure, type CliIo, EXIT, emit } from "./cli-io.ts";
@@ -31,7 +32,9 @@ export function addAuditCommands(program: Command, io: CliIo, client: AdminClien
     .option("--json", "print JSON")
     .action(async (options: JsonOption & { limit: number }) => {
       const entries = await client.get(`/api/audit?limit=${options.limit}`, auditListSchema);
-      emit(io, options.json === true, entries.map(contentOf), renderEntries);
+      const isJson = options.json === true;
+      const names = isJson ? new Map<string, string>() : await userNames(client);
+      emit(io, isJson, entries.map(contentOf), (contents) => renderEntries(contents, names));
     });
 
   audit
@@ -63,6 +66,12 @@ export function addAuditCommands(program: Command, io: CliIo, client: AdminClien
   addSinkCommands(audit, io, client);
 }
 
+/** Entries hold the id of a user, because names change; a person reads names. Who was removed keeps the id. */
+async function userNames(client: AdminClient): Promise<ReadonlyMap<string, string>> {
+  const users = await client.get("/api/users", userListSchema);
+  return new Map(users.map(({ id, name }) => [id, name]));
+}
+
 async function printExport(io: CliIo, client: AdminClient): Promise<void> {
   let path = "/api/audit/export";
   for (;;) {
@@ -92,13 +101,13 @@ function contentOf({ seq, entry }: AuditEntryWire): Content {
   }
 }
 
-function renderEntries(entries: readonly Content[]): string {
+function renderEntries(entries: readonly Content[], names: ReadonlyMap<string, string>): string {
   if (entries.length === 0) return "No audit entries yet";
   const rows = entries.map(({ seq, at, code, actor, object, reason }) => [
     String(seq),
     shortInstant(at ?? null),
     orDash(code ?? null),
-    `${actor?.type ?? "-"} ${actor?.id ?? ""}`.trim(),
+    `${actor?.type ?? "-"} ${names.get(actor?.id ?? "") ?? actor?.id ?? ""}`.trim(),
     `${object?.type ?? "-"} ${object?.name ?? object?.id ?? ""}`.trim(),
     orDash(reason ?? null),
   ]);

@@ -42,6 +42,12 @@ describe("a session", () => {
     expect(outcome(await world.ask({ method: "POST", path: "/auth/logout", as: mara }))).toBe("401 not_signed_in");
   });
 
+  test("is in the audit log by the name of its user, for a person who reads it", async () => {
+    await world.join("nora", "member");
+    const { stdout } = await world.gateway.cli(["audit", "list", "--limit", "5"]);
+    expect(stdout).toMatch(/ USR005I {2}user nora +user nora /);
+  });
+
   test("T-4.14 is nothing to the data plane", async () => {
     for (const path of ["/v1/models", "/metrics"]) {
       expect((await world.ask({ path, as: world.owner })).status).toBe(401);
