@@ -35,6 +35,5 @@ export const NOT_RUN: Readonly<Record<string, string>> = {
   "T-25.15": "there is no LDAP",
   "T-26.24": "the configuration is read once at the start; another list takes a restart",
   "T-26.26": "there are no replicas in this version",
-  "T-29.08":
-    "the gateway signs webhooks and checks none, so there is no comparison of a webhook HMAC to measure",
+  "T-29.08": "the gateway signs webhooks and checks none, so there is no comparison of a webhook HMAC to measure",
 };
