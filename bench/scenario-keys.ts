@@ -86,7 +86,11 @@ async function startRows(bench: Bench): Promise<readonly Row[]> {
   const small = await startGateway(bench.yard, { upstreamPort, fill: () => undefined });
   const smallMib = await rssAtRest(small);
   await small.process.stop();
-  const big = await startGateway(bench.yard, { upstreamPort, fill: (dataDir) => seedKeys(dataDir, manyKeys) });
+  const big = await startGateway(bench.yard, {
+    upstreamPort,
+    fill: (dataDir) => seedKeys(dataDir, manyKeys),
+    isSettled: true,
+  });
   const bigMib = await rssAtRest(big);
   await big.process.stop();
   return [

@@ -178,6 +178,8 @@ async function assemble(parts: Parts): Promise<App> {
   }
   await keys.load(await ownersOf(storage.people));
   await plane.remember();
+  // Tens of megabytes of rows have been read and are garbage now; nothing that comes would collect them soon.
+  Bun.gc(true);
   const services = { plane, accounts, keys, selection, people, logins: logins.service };
   const admin = openAdmin(parts, services);
   return running(parts, { ...services, admin, keeper: logins.keeper, upstream });

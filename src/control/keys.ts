@@ -94,7 +94,8 @@ export function createKeyService(given: KeyServiceNeeds): KeyService {
       const stored = await store.list();
       const genuine = await genuineRows(needs, stored);
       known.clear();
-      for (const record of [...stored].reverse()) known.set(record.id, genuine.get(record.id) ?? record);
+      // Oldest first. The seals were for the rows: a change makes a new one, and among many keys they take room.
+      for (const record of [...stored].reverse()) known.set(record.id, { ...record, seal: null });
       for (const { ownerId } of stored) {
         if (ownerId !== null && !mayUseProxy(ownerId)) suspended.add(ownerId);
       }
